@@ -72,9 +72,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Which databases have which buckets of orders, to begin with: `main 0-511; orders_1 512-1023
     postgresql://host:5432/mercat`. `main` is the shop's own. Empty: it has all of them."""
     store_url: str = "unix:///tmp/mercat-store.sock"
-    """The Valkey that keeps carts and sessions: append-only, never evicts."""
+    """The Valkey that keeps carts and sessions: append-only, never evicts. Several addresses, with commas
+    between them, are servers of a cluster."""
     cache_url: str = "unix:///tmp/mercat-cache.sock"
-    """The Valkey that may forget: products, limits."""
+    """The Valkey that may forget: products, limits. Several addresses as for the store."""
     kafka_url: str = ""
     """The Kafka that keeps the event log, `kafka[s]://[user:password@]host:port[,host:port…]`; with a user by
     SCRAM-SHA-512. Needs `pip install mercat[kafka]`. Empty: the log is in PostgreSQL."""

@@ -110,7 +110,7 @@ def _section(section: str, given: Mapping[str, Any]) -> dict[str, str]:
         if section == "postgres" and key == "main":
             found |= _database(where, _text(where, value))
         elif key in known:
-            found[known[key]] = _brokers(where, value) if where == "log.kafka" else _text(where, value)
+            found[known[key]] = _ADDRESSES.get(where, _text)(where, value)
         elif section == "postgres" and not key.startswith("tls"):
             raise WrongFile(f"{where}: a service's own database is not built. All are in postgres.main.")
         else:
@@ -142,6 +142,13 @@ def _brokers(where: str, value: Any) -> str:
     return _text(where, value)
 
 
+def _servers(where: str, value: Any) -> str:
+    """Write the addresses of a cluster's servers, of which each is whole, with commas between them."""
+    if not isinstance(value, list) or not value:
+        return _text(where, value)
+    return ",".join(_text(where, each) for each in value)  # pyright: ignore[reportUnknownVariableType]
+
+
 def _text(where: str, value: Any) -> str:
     """Write a value as a variable has it; a list of one as that one."""
     if isinstance(value, list):
@@ -153,3 +160,7 @@ def _text(where: str, value: Any) -> str:
     if isinstance(value, str | int | float):
         return str(value)
     raise WrongFile(f"{where} is neither text nor a number.")
+
+
+_ADDRESSES = {"log.kafka": _brokers, "valkey.store": _servers, "valkey.cache": _servers}
+"""What may be several addresses, and how they are written."""

@@ -21,7 +21,8 @@ import pytest
 from argon2 import PasswordHasher
 from kept_connections import keep_connections, kept_processes
 from msgspec.json import Decoder
-from valkeys import forget_all
+from valkeys import Valkeys, forget_all
+from valkeys import three as three
 from xdist.scheduler import LoadScopeScheduling
 
 from mercat import events, ids
@@ -110,15 +111,35 @@ async def _furnish(engines: Connection, settings: Settings) -> dict[str, list[as
     return seeds
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Try what is marked `valkeys` with one Valkey for each role, and on a cluster of three servers too."""
+    if metafunc.definition.get_closest_marker("valkeys") and "valkeys" in metafunc.fixturenames:
+        ways = ["one valkey", pytest.param("three valkeys", marks=pytest.mark.scale)]
+        metafunc.parametrize("valkeys", ways, indirect=True)
+
+
+@pytest.fixture
+def valkeys(request: pytest.FixtureRequest, engines: Connection) -> dict[str, str]:
+    """Where store and cache are."""
+    if getattr(request, "param", "") == "three valkeys":
+        three: Valkeys = request.getfixturevalue("three")
+        return {"store_url": three.url, "cache_url": three.url}
+    return {"store_url": engines.store_url, "cache_url": engines.cache_url}
+
+
 @pytest.fixture
 async def settings(
-    engines: Connection, furnished: tuple[Settings, dict[str, list[asyncpg.Record]]], tmp_path: Path
+    engines: Connection,
+    furnished: tuple[Settings, dict[str, list[asyncpg.Record]]],
+    valkeys: dict[str, str],
+    tmp_path: Path,
 ) -> AsyncIterator[Settings]:
     """An empty shop: every schema with the rows it was made with, and empty Valkeys.
 
     Emptying takes milliseconds; a database of its own for each test would take a third of a second."""
     keep_connections()
     settings, seeds = furnished
+    settings = msgspec.structs.replace(settings, **valkeys)
     owner = await asyncpg.connect(**engines.postgres())
     await _send_everybody_home(owner)
     await _empty(owner, seeds)

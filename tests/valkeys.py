@@ -2,17 +2,19 @@
 
 import asyncio
 import subprocess
-from collections.abc import AsyncIterator, Sequence
+import tempfile
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from waiting import until
 
 from mercat.embedded.valkey import STORE, server
 from mercat.kit.refusals import Unavailable
 from mercat.kit.valkey import Store, ValkeyServer
-from mercat.kit.valkey_cluster import SLOTS, view_of
+from mercat.kit.valkey_cluster import SLOTS, View, view_of
 from mercat.lab.bench.shop import free_port
 
 
@@ -20,6 +22,11 @@ async def forget_all(store: Store) -> None:
     """Take everything from all servers, as if each had lost its disk."""
     for each in await store.servers():
         await each.client.flushall()
+
+
+async def names_in(store: Store, pattern: str) -> list[bytes]:
+    """List what all servers have under such a name."""
+    return [name for each in await store.servers() for name in await each.do("KEYS", pattern)]
 
 
 class ClusterNode:
@@ -111,11 +118,7 @@ class Valkeys:
     async def is_whole(self) -> bool:
         """All slots are covered, and each replica has what its primary has, as all servers see it."""
         for node in self.nodes:
-            asked = ValkeyServer(node.url)
-            try:
-                view = await view_of(asked)
-            finally:
-                await asked.close()
+            view = await self._view(node)
             healths = [each["health"] for shard in view.shards for each in shard.nodes]
             with_slots = [shard for shard in view.shards if shard.slots]
             if not view.whole or len(with_slots) != len(self.primaries) or {*healths} != {"online"}:
@@ -132,6 +135,28 @@ class Valkeys:
             if node.process:
                 node.process.wait()
 
+    async def give(self, slot: int, to: ClusterNode) -> None:
+        """Say that a slot is another server's, which takes nothing along that is in it."""
+        for node in self.primaries:
+            await node.ask("CLUSTER", "SETSLOT", slot, "NODE", to.number)
+
+    async def owner(self, slot: int) -> ClusterNode:
+        view = await self._view(self.primaries[0])
+        for shard in view.shards:
+            if any(first <= slot <= last for first, last in shard.slots):
+                primary = shard.primary()
+                assert primary
+                return next(node for node in self.nodes if node.port == int(primary["port"]))
+        raise AssertionError(slot)
+
+    @staticmethod
+    async def _view(node: ClusterNode) -> View:
+        asked = ValkeyServer(node.url)
+        try:
+            return await view_of(asked)
+        finally:
+            await asked.close()
+
 
 @asynccontextmanager
 async def valkeys(folder: Path, primaries: int = 3, replicas: bool = False) -> AsyncIterator[Valkeys]:
@@ -142,3 +167,15 @@ async def valkeys(folder: Path, primaries: int = 3, replicas: bool = False) -> A
         yield cluster
     finally:
         await asyncio.to_thread(cluster.stop)
+
+
+@pytest.fixture(scope="session")
+def three() -> Iterator[Valkeys]:
+    """A cluster of three servers without replicas; one for all tests that kill none of them."""
+    with tempfile.TemporaryDirectory(prefix="mercat-valkeys-") as folder:
+        cluster = Valkeys(Path(folder), 3, replicas=False)
+        try:
+            asyncio.run(cluster.start())
+            yield cluster
+        finally:
+            cluster.stop()

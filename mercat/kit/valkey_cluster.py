@@ -85,6 +85,10 @@ class Shard(NamedTuple):
         named = [each for each in self.nodes if each["role"] == "master"]
         return min(named, key=lambda each: each["health"] != "online", default=None)
 
+    def replicated(self) -> bool:
+        """Say whether another has what the primary has."""
+        return any(each["role"] != "master" and each["health"] == "online" for each in self.nodes)
+
 
 class View(NamedTuple):
     """The cluster, as one of its servers sees it."""

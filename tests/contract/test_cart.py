@@ -14,6 +14,8 @@ from mercat.catalog import NewProduct
 from mercat.inventory import Line
 from mercat.kit.refusals import NotFound
 
+pytestmark = pytest.mark.valkeys
+
 BOB = ids.SellerId(7)
 
 

@@ -28,6 +28,9 @@ from mercat.kit.event_log import deliver
 from mercat.kit.refusals import Invalid, NotFound
 from mercat.kit.stand_ins import remote, serve_asks
 from mercat.kit.valkey import ValkeyServer
+from mercat.kit.valkey_cluster import open_store
+
+pytestmark = pytest.mark.valkeys
 
 BOB, EVE = SellerId(7), SellerId(8)
 TEA = NewProduct(
@@ -422,7 +425,7 @@ async def test_what_is_not_there_is_not_found(catalog):
 @pytest.fixture
 async def elsewhere(pool, settings):
     """The catalogue in another process: caches and ears of its own."""
-    store = ValkeyServer(settings.cache_url)
+    store = open_store(settings.cache_url)
     other = Catalog(await pool("catalog"), store, settings)
     yield other
     await store.close()

@@ -14,6 +14,8 @@ from mercat.ids import OrderId, UserId
 from mercat.kit.signing import link_key
 from mercat.web.routes import PREFIX
 
+pytestmark = pytest.mark.valkeys
+
 BOB = {"email": "bob@example.com", "password": "battery staple", "name": "Bob"}
 CUP = {"title": "A cup", "description": "", "category": "cups", "price": 5, "currency": "USD", "quantity": 9}
 GUEST = "guest@example.com"

@@ -117,7 +117,6 @@ def test_a_variable_can_name_a_file_too(tmp_path):
         ('[postgres]\nmain = "postgresql://x:port/y"', "postgres.main"),
         ('[postgres]\nmain = "postgresql://me:secret@x/y"', "roles and passwords are derived"),
         ('[postgres]\ntls = "perhaps"', "MERCAT_POSTGRES_TLS"),
-        ('[valkey]\nstore = ["valkey://a", "valkey://b"]', "valkey.store: several are not built"),
         ('[valkey]\nstorage = "valkey://a"', "valkey.storage is no setting"),
         ("[search]\nslices = 24", "search.slices is no setting"),
         ("[services]\ncart = {{url = 1}}", "services.cart is neither text nor a number"),
