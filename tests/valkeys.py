@@ -140,14 +140,37 @@ class Valkeys:
         for node in self.primaries:
             await node.ask("CLUSTER", "SETSLOT", slot, "NODE", to.number)
 
-    async def owner(self, slot: int) -> ClusterNode:
-        view = await self._view(self.primaries[0])
+    async def owner(self, slot: int, witness: ClusterNode | None = None) -> ClusterNode:
+        """Say who has a slot, as one of them sees it."""
+        view = await self._view(witness or self.nodes[0])
         for shard in view.shards:
             if any(first <= slot <= last for first, last in shard.slots):
                 primary = shard.primary()
                 assert primary
                 return next(node for node in self.nodes if node.port == int(primary["port"]))
         raise AssertionError(slot)
+
+    async def reshard(self, many: int = 2_000, few: int = 20) -> None:
+        """Move slots to another server: many at once, and a few with keys in them key by key."""
+        source, target = await self.owner(0), await self.owner(SLOTS - 1)
+        await source.ask("CLUSTER", "MIGRATESLOTS", "SLOTSRANGE", 0, many - 1, "NODE", target.number)
+
+        async def moved() -> bool:
+            return await self.owner(many - 1, target) is target
+
+        await until(moved, 60)
+        for slot in range(many, SLOTS):
+            if not few or await self.owner(slot) is not source:
+                break
+            if names := await source.ask("CLUSTER", "GETKEYSINSLOT", slot, 1_000):
+                few -= 1
+                await target.ask("CLUSTER", "SETSLOT", slot, "IMPORTING", source.number)
+                await source.ask("CLUSTER", "SETSLOT", slot, "MIGRATING", target.number)
+                for name in names:
+                    await source.ask("MIGRATE", "127.0.0.1", target.port, name, 0, 5_000)
+                for node in (target, source):
+                    await node.ask("CLUSTER", "SETSLOT", slot, "NODE", target.number)
+        assert not few, "there were no keys to move"
 
     @staticmethod
     async def _view(node: ClusterNode) -> View:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from mercat import settings_file
+from mercat.kit.valkey_cluster import addresses_in
 from mercat.settings import Settings, WrongSetting, load
 
 WHOLE = """
@@ -75,6 +76,13 @@ def test_a_file_says_everything(told):
     assert "sk_x" not in repr(settings)
 
 
+def test_servers_of_a_cluster_are_addresses_with_commas(told):
+    servers = ["valkeys://:a,b@v1:1", "valkeys://v2:2"]
+    settings = told(f'[valkey]\nstore = ["{servers[0]}", "{servers[1]}"]\ncache = "valkey://c:3"')
+    assert addresses_in(settings.store_url) == servers
+    assert addresses_in(settings.cache_url) == ["valkey://c:3"]
+
+
 def test_a_variable_wins_over_the_file_and_over_the_file_of_a_value(told):
     settings = told(
         MERCAT_POOL_SIZE="7",
@@ -117,6 +125,8 @@ def test_a_variable_can_name_a_file_too(tmp_path):
         ('[postgres]\nmain = "postgresql://x:port/y"', "postgres.main"),
         ('[postgres]\nmain = "postgresql://me:secret@x/y"', "roles and passwords are derived"),
         ('[postgres]\ntls = "perhaps"', "MERCAT_POSTGRES_TLS"),
+        ("[valkey]\nstore = []", "valkey.store: several are not built"),
+        ("[valkey]\nstore = [6379, true, {{a = 1}}]", "valkey.store is neither text nor a number"),
         ('[valkey]\nstorage = "valkey://a"', "valkey.storage is no setting"),
         ("[search]\nslices = 24", "search.slices is no setting"),
         ("[services]\ncart = {{url = 1}}", "services.cart is neither text nor a number"),
