@@ -318,7 +318,7 @@ class ValkeyCluster:
 
     def _place(self, node: dict[str, str], view: View) -> tuple[str, int]:
         host = node.get("endpoint", "")
-        port = node.get("tls-port" if self._form.scheme == "valkeys" else "port", "0")
+        port = node.get("tls-port" if self._form.scheme in ("valkeys", "rediss") else "port", "0")
         return view.host if host in ("", "?") else host, int(port)
 
 

@@ -197,3 +197,19 @@ async def test_buckets_of_limits_are_in_several_slots_and_answered_in_their_orde
     assert [each.allowed for each in await limits.take(*buckets)] == [True, False] * 20
     await limits.give_back(*buckets)
     assert [each.allowed for each in await limits.take(*buckets)] == [True] * 40
+
+
+async def test_the_password_of_the_first_address_is_that_of_all(three):
+    guarded = ",".join([three.primaries[0].url.replace("//", "//:se%2Fcret@"), *three.url.split(",")[1:]])
+    opens = [node.ask for node in three.primaries]
+    for ask in opens:
+        await ask("CONFIG", "SET", "requirepass", "se/cret")
+    store = open_store(guarded)
+    try:
+        await asyncio.gather(*(store.do("SET", name, 1) for name in NAMES))
+        with pytest.raises(Unavailable):
+            await opens[0]("GET", NAMES[0])
+    finally:
+        for server in await store.servers():
+            await server.do("CONFIG", "SET", "requirepass", "")
+        await store.close()

@@ -105,7 +105,7 @@ async def test_people_buy_on_when_a_primary_dies_and_while_slots_move_and_when_a
         assert await scene.missing(scene.Site(connection), crowd) == (0, 0)
         assert [finding for finding in await audited(connection) if finding.violations] == []
         assert crowd.undocumented == 0, crowd.unlike
-        print({name: round(seconds, 1) for name, seconds in took.items()}, dict(crowd.answers))  # noqa: T201
+        assert max(took.values()) < BACK_WITHIN_S, took
 
 
 @pytest.mark.scale
@@ -144,7 +144,7 @@ async def test_a_flash_sale_goes_on_when_the_server_of_its_line_dies(tmp_path: P
         await counted("select joined from flashsale.sale", PEOPLE)
         await owner.execute("update flashsale.sale set starts_at = now()")
         await counted(sold, 5)
-        took, _ = await failed_over(cluster, slot_of(queue_key(SALE)))
+        await failed_over(cluster, slot_of(queue_key(SALE)))
         left = UNITS - await owner.fetchval("select sold from flashsale.sale")
         assert left > 5, "it came too late"
         await counted("select sold from flashsale.sale", UNITS - left // 2)
@@ -161,7 +161,6 @@ async def test_a_flash_sale_goes_on_when_the_server_of_its_line_dies(tmp_path: P
             await asyncio.gather(*lives)
         verdict = await shop.flashsale.verify(SALE)
         ends = Counter(person.end for person in people)
-        print(f"failover {took:.1f} s", dict(ends), left, sum(each.away for each in people))  # noqa: T201
         assert ends["bought"] == await owner.fetchval("select sold from flashsale.sale") <= UNITS
         assert verdict.wrong == []
         assert all(len(set(person.numbers)) <= 1 for person in people), "a place was lost"
