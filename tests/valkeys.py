@@ -1,6 +1,7 @@
 """Valkeys of tests: what takes all from a store, and clusters of their own."""
 
 import asyncio
+import signal
 import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -76,6 +77,15 @@ class ClusterNode:
         assert self.process
         self.process.kill()
         self.process.wait()
+
+    def hang(self) -> None:
+        """Let it answer nobody, as if the network were cut."""
+        assert self.process
+        self.process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        assert self.process
+        self.process.send_signal(signal.SIGCONT)
 
     def __repr__(self) -> str:
         return f"node {self.port}"

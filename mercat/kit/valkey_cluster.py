@@ -238,7 +238,9 @@ class ValkeyCluster:
 
         Nobody asks twice where an answer was lost: what was asked may have happened."""
         until = asyncio.get_running_loop().time() + PATIENCE_S
-        while True:
+        for tried in count():
+            if tried > 1:  # where it went is told once; who is sent on again waits until they agree
+                await asyncio.sleep(_PAUSE_S)
             await self._look_once()
             if (server := self._owners[slot]) is None:
                 self._look_soon()
@@ -252,17 +254,16 @@ class ValkeyCluster:
                     raise
                 if asyncio.get_running_loop().time() > until:
                     raise
-                if said.startswith("MOVED "):
-                    self._owners[slot] = self._named(said, server)
-                    self._look_soon()
-                    continue
-            if said.startswith("ASK "):
+            if said.startswith("MOVED "):
+                self._owners[slot] = self._named(said, server)
+                self._look_soon()
+            elif said.startswith("ASK "):
                 try:
                     return await self._named(said, server).asking(command)
                 except Unavailable as away:
                     if not _said(away).startswith(("MOVED ", "TRYAGAIN ")):
                         raise
-            await asyncio.sleep(_PAUSE_S)
+        raise AssertionError
 
     def _named(self, said: str, by: ValkeyServer) -> ValkeyServer:
         """Return the server to which one sends: `MOVED 3999 10.0.0.7:6379`."""

@@ -3,6 +3,7 @@ and all that was kept is gone. Nothing is sold twice, and the books are right.""
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -46,12 +47,14 @@ async def on_a_cluster(folder: Path):
         yield shop.connection, cluster
 
 
-async def failed_over(cluster: Valkeys, slot: int) -> tuple[float, ClusterNode]:
+async def failed_over(
+    cluster: Valkeys, slot: int, falls: Callable[[ClusterNode], None] = ClusterNode.kill
+) -> tuple[float, ClusterNode]:
     """Kill who has a slot, without a word; the seconds until a replica has it, and who was killed."""
     victim = await cluster.owner(slot)
     witness = next(node for node in cluster.nodes if node is not victim)
     began = perf_counter()
-    victim.kill()
+    falls(victim)
 
     async def another_has_it() -> bool:
         return await cluster.owner(slot, witness) is not victim
@@ -89,6 +92,14 @@ async def test_people_buy_on_when_a_primary_dies_and_while_slots_move_and_when_a
         victim.start()
         await until(cluster.is_whole, 60)
         assert await store.do("GET", "witness") == b"1"
+        await more_are_told()
+
+        hung = asyncio.create_task(failed_over(cluster, slot_of("witness"), ClusterNode.hang))
+        took["orders after a primary hung"] = await more_are_told()
+        _, victim = await hung
+        await more_are_told()
+        victim.go_on()
+        await until(cluster.is_whole, 60)
         await more_are_told()
 
         before = crowd.answers.copy()
