@@ -109,6 +109,8 @@ def _section(section: str, given: Mapping[str, Any]) -> dict[str, str]:
         where = f"{section}.{key}"
         if section == "postgres" and key == "main":
             found |= _database(where, _text(where, value))
+        elif section == "postgres" and key == "catalog" and isinstance(value, dict):
+            found |= _catalog(where, cast(dict[str, Any], value), given.get("main"))
         elif key in known:
             found[known[key]] = _ADDRESSES.get(where, _text)(where, value)
         elif section == "postgres" and not key.startswith("tls"):
@@ -116,6 +118,15 @@ def _section(section: str, given: Mapping[str, Any]) -> dict[str, str]:
         else:
             raise WrongFile(f"{where} is no setting. There are: {', '.join(known)}.")
     return found
+
+
+def _catalog(where: str, given: Mapping[str, Any], main: Any) -> dict[str, str]:
+    """Write the addresses from which products are read; they are written to the shop's own alone."""
+    if unknown := given.keys() - {"primary", "replicas"}:
+        raise WrongFile(f"{where}.{min(unknown)} is no setting. There are: primary, replicas.")
+    if given.get("primary", main) != main:
+        raise WrongFile(f"{where}.primary: a service's own database is not built. It is postgres.main.")
+    return {"catalog_replicas": _servers(f"{where}.replicas", given.get("replicas", ""))}
 
 
 def _database(where: str, url: str) -> dict[str, str]:

@@ -33,6 +33,7 @@ _CLOCKS_APART_S = 5
 _ANSWERS_WITHIN_S = 5.0
 _REMEMBERS_DAYS = 3
 _COPIES = 2
+_BEHIND_BYTES_MAX = 16 * 2**20
 
 
 def look_over_config(config: Path) -> list[Check]:
@@ -68,6 +69,7 @@ async def _of_engines(settings: Settings) -> list[Check]:
         ("postgres", _of_postgres),
         *((f"orders {place.name}", partial(_of_shard, place=place)) for place in settings.shards()),
         ("orders", _of_buckets),
+        *((place.name, partial(_of_replica, place=place)) for place in settings.replicas()),
         ("ids", _of_ids),
         ("store", lambda settings: of_valkey("store", settings.store_url, keeps=True)),
         ("cache", lambda settings: of_valkey("cache", settings.cache_url, keeps=False)),
@@ -124,6 +126,24 @@ async def _of_shard(settings: Settings, place: ShardPlace) -> AsyncIterator[Chec
         else:
             said = f"It is {shard}." if shard else "It was given no buckets yet."
             yield Check(what, "wrong", said, "mercat migrate --config FILE, or another address.")
+
+
+async def _of_replica(settings: Settings, place: ShardPlace) -> AsyncIterator[Check]:
+    """See that a database follows the shop's own, and how far behind it is."""
+    async with _reading(settings) as own, _reading(settings.at(place)) as reader:
+        written = await own.fetchval("select pg_current_wal_lsn()::text")
+        behind = await reader.fetchval(
+            "select greatest($1::text::pg_lsn - pg_last_wal_replay_lsn(), 0) where pg_is_in_recovery()",
+            written,
+        )
+    if behind is None:
+        said = f"What is at {place.host} follows nobody: it has not what is written."
+        yield Check(place.name, "wrong", said, "Name a streaming replica of postgres.main.")
+    elif behind > _BEHIND_BYTES_MAX:
+        said = f"It is {behind / 2**20:,.0f} MB behind: nothing is read there meanwhile."
+        yield Check(place.name, "look", said, "See that it keeps up.")
+    else:
+        yield Check(place.name, "fine", f"It follows, {behind:,.0f} bytes behind.")
 
 
 async def _of_buckets(settings: Settings) -> AsyncIterator[Check]:

@@ -72,7 +72,7 @@ def tags() -> list[str]:
     raise AssertionError
 
 
-class Shard(NamedTuple):
+class SlotShare(NamedTuple):
     """A part of the slots, and who has them."""
 
     slots: list[tuple[int, int]]
@@ -96,7 +96,7 @@ class View(NamedTuple):
     whole: bool
     epoch: int
     info: dict[str, str]
-    shards: list[Shard]
+    shards: list[SlotShare]
     host: str
     """Of the server that says so."""
 
@@ -106,12 +106,12 @@ async def view_of(server: ValkeyServer) -> View:
     async with asyncio.timeout(_ASKED_WITHIN_S):
         about, told = await asyncio.gather(server.do("CLUSTER", "INFO"), server.do("CLUSTER", "SHARDS"))
     info = dict(line.split(":", 1) for line in about.decode().split("\r\n") if ":" in line)
-    shards: list[Shard] = []
+    shards: list[SlotShare] = []
     for each in map(_fields, told):
         bounds = each["slots"]
         ranges = [(bounds[n], bounds[n + 1]) for n in range(0, len(bounds), 2)]
         nodes = [{name: _text(value) for name, value in _fields(node).items()} for node in each["nodes"]]
-        shards.append(Shard(ranges, nodes))
+        shards.append(SlotShare(ranges, nodes))
     whole = info["cluster_state"] == "ok"
     return View(whole, int(info["cluster_current_epoch"]), info, shards, urlsplit(server.url).hostname or "")
 
