@@ -51,6 +51,11 @@ class Standby:
         finally:
             await db.close()
 
+    async def pause(self) -> None:
+        """Let it fall behind from here on."""
+        await self.do("select pg_wal_replay_pause()")
+        await until(lambda: self.do("select pg_get_wal_replay_pause_state() = 'paused'"))
+
     async def answers(self) -> bool:
         try:
             return await self.do(FOLLOWS)
@@ -118,7 +123,7 @@ async def test_what_was_written_is_seen_by_everybody_while_the_replica_is_behind
     tea = await listed(shop)
     await until(lambda: followed(shop))
     assert (await elsewhere.catalog.product(tea.product_id)).price == 1_000
-    await standby.do("select pg_wal_replay_pause()")
+    await standby.pause()
     for price in (900, 800):
         await shop.catalog.change_offer(BOB, tea.offer_id, price=price)
         for each in (shop, elsewhere):
@@ -136,7 +141,7 @@ async def test_who_was_slow_keeps_nothing_older_than_what_is_known(shop, elsewhe
     await until(lambda: followed(elsewhere))
     kept = elsewhere.catalog._products._kept
     before = await kept.cleared(tea.product_id)
-    await standby.do("select pg_wal_replay_pause()")
+    await standby.pause()
     await shop.catalog.change_offer(BOB, tea.offer_id, price=900)
     old = await elsewhere.catalog._products.read(tea.product_id, before[1])
     assert not await kept.keep(old, before[0], 5)
@@ -144,7 +149,7 @@ async def test_who_was_slow_keeps_nothing_older_than_what_is_known(shop, elsewhe
 
 
 async def test_what_a_replica_does_not_know_yet_is_there(shop, elsewhere, standby):
-    await standby.do("select pg_wal_replay_pause()")
+    await standby.pause()
     tea = await listed(shop)
     for each in (shop, elsewhere):
         assert (await each.catalog.product(tea.product_id)).title == "Tea"
@@ -157,7 +162,7 @@ async def test_what_a_replica_does_not_know_yet_is_there(shop, elsewhere, standb
 async def test_a_process_sees_what_it_wrote_itself(shop, standby):
     tea = await listed(shop)
     await until(lambda: followed(shop))
-    await standby.do("select pg_wal_replay_pause()")
+    await standby.pause()
     await shop.catalog.change_product(BOB, tea.product_id, ProductChange(title="Green tea"))
     assert [one.title for one in await shop.catalog.names([tea.product_id])] == ["Green tea"]
 
@@ -165,7 +170,7 @@ async def test_a_process_sees_what_it_wrote_itself(shop, standby):
 async def test_a_replica_that_lags_or_is_gone_is_left_out_until_it_is_back(shop, standby, db):
     tea = await listed(shop)
     await until(lambda: followed(shop))
-    await standby.do("select pg_wal_replay_pause()")
+    await standby.pause()
     await db.execute("select pg_logical_emit_message(true, 'something', 'else')")
     await until(lambda: left_alone(shop))
     await standby.do("select pg_wal_replay_resume()")
