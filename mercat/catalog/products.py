@@ -70,6 +70,8 @@ class Products:
         except Exception:
             return await self.read(product_id), True  # a cache that is away costs time, not answers
         product = await self.read(product_id, written)
+        if product.version < version:  # of a replica that lacks what this process has seen
+            product = await self.read(product_id)
         try:
             return product, await self._kept.keep(product, cleared, self._life_s)
         except Exception as error:

@@ -71,14 +71,12 @@ class Replicas:
         return self.own
 
     async def keep_looking(self) -> None:
-        """Ask all how far they have come: a duty of each process that reads."""
+        """Ask all how far they have come: a duty of each process that reads, where any follow."""
         await asyncio.gather(self._note_written(), *(each.look() for each in self._followers))
-        await asyncio.sleep(_EVERY_S if self._followers else 3_600)
+        await asyncio.sleep(_EVERY_S)
 
     async def _note_written(self) -> None:
         """Note how far the primary is; while it is away nothing is written, so nobody falls behind."""
-        if not self._followers:
-            return
         now = asyncio.get_running_loop().time()
         try:
             async with asyncio.timeout(_ANSWERS_WITHIN_S):

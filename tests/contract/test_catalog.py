@@ -523,12 +523,12 @@ class Slow:
     def __getattr__(self, name):
         return getattr(self._db, name)
 
-    async def fetchrow(self, *asked):
-        row = await self._db.fetchrow(*asked)
+    async def fetch(self, *asked):
+        rows = await self._db.fetch(*asked)
         if not self.has_read.is_set():
             self.has_read.set()
             await self.may_go_on.wait()
-        return row
+        return rows
 
 
 @pytest.mark.parametrize("told", ["cleared", "kept by another", "by word alone"])

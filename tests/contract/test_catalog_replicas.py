@@ -9,6 +9,7 @@ import asyncpg
 import msgspec
 import pytest
 from contract.test_check_config import looked_at as looked_at
+from valkeys import forget_all
 from waiting import until
 
 from mercat import ids
@@ -145,6 +146,22 @@ async def test_who_was_slow_keeps_nothing_older_than_what_is_known(shop, elsewhe
     await shop.catalog.change_offer(BOB, tea.offer_id, price=900)
     old = await elsewhere.catalog._products.read(tea.product_id, before[1])
     assert not await kept.keep(old, before[0], 5)
+    assert (await elsewhere.catalog.product(tea.product_id)).price == 900
+
+
+async def test_a_process_that_has_seen_a_version_reads_no_older_one(shop, elsewhere, standby, monkeypatch):
+    """Though the cache has lost what it knew of the change."""
+    monkeypatch.setattr("mercat.kit.replicas.LATE_S", 3_600)
+    tea = await listed(shop)
+    await until(lambda: followed(elsewhere))
+    await standby.pause()
+    await shop.catalog.change_offer(BOB, tea.offer_id, price=900)
+    products = elsewhere.catalog._products
+    assert (await elsewhere.catalog.product(tea.product_id)).price == 900
+    await forget_all(elsewhere.host.cache)
+    _, held = products._in_process[tea.product_id]
+    products._in_process[tea.product_id] = 0.0, held
+    assert (await products.read(tea.product_id, 0)).price == 1_000, "the replica is not asked"
     assert (await elsewhere.catalog.product(tea.product_id)).price == 900
 
 
