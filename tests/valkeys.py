@@ -184,9 +184,19 @@ class Valkeys:
 
     @staticmethod
     async def _view(node: ClusterNode) -> View:
+        """Ask until it answers: a machine that is busy takes longer than a shop waits."""
         asked = ValkeyServer(node.url)
+
+        async def seen() -> View | None:
+            try:
+                return await view_of(asked)
+            except (TimeoutError, Unavailable):
+                return None
+
         try:
-            return await view_of(asked)
+            view = await until(seen)
+            assert view
+            return view
         finally:
             await asked.close()
 
