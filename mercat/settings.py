@@ -27,7 +27,7 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 
 from mercat import settings_file
-from mercat.shard_places import ShardPlace, WrongPlaces, read_places
+from mercat.shard_places import ShardPlace, WrongPlaces, address_of, read_places
 
 Part = TypeVar("Part")
 EVERYTHING = "*"
@@ -68,13 +68,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Whether connections to PostgreSQL are encrypted, and whether its certificate has to be right."""
     postgres_tls_root: str = ""
     """A file with the certificate (PEM) that PostgreSQL's own comes from. Empty: those of the system."""
+    catalog_replicas: str = ""
+    """Addresses of databases that follow the shop's own, `postgresql://host:port/database`, with commas
+    between them: products are read there. Empty: all is read from the shop's own."""
     orders_shards: str = ""
     """Which databases have which buckets of orders, to begin with: `main 0-511; orders_1 512-1023
     postgresql://host:5432/mercat`. `main` is the shop's own. Empty: it has all of them."""
     store_url: str = "unix:///tmp/mercat-store.sock"
-    """The Valkey that keeps carts and sessions: append-only, never evicts."""
+    """The Valkey that keeps carts and sessions: append-only, never evicts. Several addresses, with commas
+    between them, are servers of a cluster."""
     cache_url: str = "unix:///tmp/mercat-cache.sock"
-    """The Valkey that may forget: products, limits."""
+    """The Valkey that may forget: products, limits. Several addresses as for the store."""
     kafka_url: str = ""
     """The Kafka that keeps the event log, `kafka[s]://[user:password@]host:port[,host:port…]`; with a user by
     SCRAM-SHA-512. Needs `pip install mercat[kafka]`. Empty: the log is in PostgreSQL."""
@@ -404,8 +408,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         except WrongPlaces as wrong:
             raise WrongSetting(f"MERCAT_ORDERS_SHARDS cannot be that: {wrong}.") from None
 
+    def replicas(self) -> list[ShardPlace]:
+        """Return the databases that follow the shop's own, from which products are read."""
+        urls = [each.strip() for each in self.catalog_replicas.split(",") if each.strip()]
+        try:
+            return [
+                ShardPlace(f"replica {n}", (), *address_of("the address of a replica", url))
+                for n, url in enumerate(urls, 1)
+            ]
+        except WrongPlaces as wrong:
+            raise WrongSetting(f"MERCAT_CATALOG_REPLICAS cannot be that: {wrong}.") from None
+
     def at(self, place: ShardPlace) -> "Settings":
-        """Return the settings of who works on another database of orders."""
+        """Return the settings of who works on another database."""
         if not place.host:
             return self
         where = {"postgres_host": place.host, "postgres_port": place.port}

@@ -109,13 +109,24 @@ def _section(section: str, given: Mapping[str, Any]) -> dict[str, str]:
         where = f"{section}.{key}"
         if section == "postgres" and key == "main":
             found |= _database(where, _text(where, value))
+        elif section == "postgres" and key == "catalog" and isinstance(value, dict):
+            found |= _catalog(where, cast(dict[str, Any], value), given.get("main"))
         elif key in known:
-            found[known[key]] = _brokers(where, value) if where == "log.kafka" else _text(where, value)
+            found[known[key]] = _ADDRESSES.get(where, _text)(where, value)
         elif section == "postgres" and not key.startswith("tls"):
             raise WrongFile(f"{where}: a service's own database is not built. All are in postgres.main.")
         else:
             raise WrongFile(f"{where} is no setting. There are: {', '.join(known)}.")
     return found
+
+
+def _catalog(where: str, given: Mapping[str, Any], main: Any) -> dict[str, str]:
+    """Write the addresses from which products are read; they are written to the shop's own alone."""
+    if unknown := given.keys() - {"primary", "replicas"}:
+        raise WrongFile(f"{where}.{min(unknown)} is no setting. There are: primary, replicas.")
+    if given.get("primary", main) != main:
+        raise WrongFile(f"{where}.primary: a service's own database is not built. It is postgres.main.")
+    return {"catalog_replicas": _servers(f"{where}.replicas", given.get("replicas", ""))}
 
 
 def _database(where: str, url: str) -> dict[str, str]:
@@ -142,6 +153,13 @@ def _brokers(where: str, value: Any) -> str:
     return _text(where, value)
 
 
+def _servers(where: str, value: Any) -> str:
+    """Write the addresses of a cluster's servers, of which each is whole, with commas between them."""
+    if not isinstance(value, list) or not value:
+        return _text(where, value)
+    return ",".join(_text(where, each) for each in value)  # pyright: ignore[reportUnknownVariableType]
+
+
 def _text(where: str, value: Any) -> str:
     """Write a value as a variable has it; a list of one as that one."""
     if isinstance(value, list):
@@ -153,3 +171,7 @@ def _text(where: str, value: Any) -> str:
     if isinstance(value, str | int | float):
         return str(value)
     raise WrongFile(f"{where} is neither text nor a number.")
+
+
+_ADDRESSES = {"log.kafka": _brokers, "valkey.store": _servers, "valkey.cache": _servers}
+"""What may be several addresses, and how they are written."""

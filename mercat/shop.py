@@ -45,7 +45,7 @@ from mercat.events import ProductChanged
 from mercat.ids import OrderId, ProductId, SellerId
 from mercat.kit import tracing
 from mercat.kit.breaker import Breaker
-from mercat.kit.host import Duty, Host, Refill, follower_at
+from mercat.kit.host import Duty, Host, Refill, follower_at, for_ever
 from mercat.kit.verbs import Verb
 from mercat.settings import EVERYTHING, Settings, WrongSetting
 
@@ -161,6 +161,15 @@ def _make_accounts(host: Host, db: asyncpg.Pool, _: Shop) -> accounts.Accounts:
     return accounts.Accounts(db, host.store, host.settings, labels)
 
 
+def _make_catalog(host: Host, db: asyncpg.Pool) -> catalog.Catalog:
+    """Make the catalogue; where a setting says so, it reads from databases that follow."""
+    followers = [host.pool_at("catalog", place) for place in host.settings.replicas()]
+    made = catalog.Catalog(db, host.cache, host.settings, followers)
+    if followers:
+        host.start(for_ever("replicas", made.replicas.keep_looking))
+    return made
+
+
 def _make_orders(host: Host, db: asyncpg.Pool, _: Shop) -> orders.Orders:
     """Make orders; where a setting says so, over several databases."""
     term, places = host.settings.legal_term_days, host.settings.shards()
@@ -257,7 +266,7 @@ SERVICES: dict[str, Service] = {
     "catalog": Service(
         catalog.Catalog,
         catalog.API,
-        lambda host, db, shop: catalog.Catalog(db, host.cache, host.settings),
+        lambda host, db, shop: _make_catalog(host, db),
         on_checkout_path=True,
         duties=lambda shop: {
             "products told again": shop.catalog.retelling.keep_retelling,
@@ -509,6 +518,8 @@ async def build_services(settings: Settings, stack: AsyncExitStack, present: Pre
     shop = Shop(host, present)
     for place in host.settings.shards():
         await host.pool("orders", place)
+    for place in host.settings.replicas():
+        await host.pool("catalog", place)
     for name, service in SERVICES.items():
         setattr(shop, name, await _placed(host, shop, name, service))
     shop.checkout.gate = flashsale.CheckoutGate(shop.flashsale)

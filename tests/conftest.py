@@ -21,6 +21,8 @@ import pytest
 from argon2 import PasswordHasher
 from kept_connections import keep_connections, kept_processes
 from msgspec.json import Decoder
+from valkeys import Valkeys, forget_all
+from valkeys import three as three
 from xdist.scheduler import LoadScopeScheduling
 
 from mercat import events, ids
@@ -31,6 +33,7 @@ from mercat.kit import codec, wal
 from mercat.kit.clock import clock
 from mercat.kit.host import Host
 from mercat.kit.valkey import Store
+from mercat.kit.valkey_cluster import open_store
 from mercat.lab.bench.shop import opened
 from mercat.migrations import migrate
 from mercat.settings import Secret, Settings, load
@@ -142,10 +145,27 @@ async def owner(
     await owner.close()
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Try what is marked `valkeys` with one Valkey for each role, and on a cluster of three servers too."""
+    if metafunc.definition.get_closest_marker("valkeys") and "valkeys" in metafunc.fixturenames:
+        ways = ["one valkey", pytest.param("three valkeys", marks=pytest.mark.scale)]
+        metafunc.parametrize("valkeys", ways, indirect=True)
+
+
+@pytest.fixture
+def valkeys(request: pytest.FixtureRequest, engines: Connection) -> dict[str, str]:
+    """Where store and cache are."""
+    if getattr(request, "param", "") == "three valkeys":
+        three: Valkeys = request.getfixturevalue("three")
+        return {"store_url": three.url, "cache_url": three.url}
+    return {"store_url": engines.store_url, "cache_url": engines.cache_url}
+
+
 @pytest.fixture
 async def settings(
     owner: asyncpg.Connection,
     furnished: tuple[Settings, dict[str, list[asyncpg.Record]]],
+    valkeys: dict[str, str],
     tmp_path: Path,
 ) -> AsyncIterator[Settings]:
     """An empty shop: every schema with the rows it was made with, and empty Valkeys.
@@ -153,11 +173,12 @@ async def settings(
     Emptying takes milliseconds; a database of its own for each test would take a third of a second."""
     keep_connections()
     settings, _ = furnished
+    settings = msgspec.structs.replace(settings, **valkeys)
     await _send_everybody_home(owner)
     await _empty(owner)
     for url in (settings.store_url, settings.cache_url):
-        store = Store(url)
-        await store.client.flushall()
+        store = open_store(url)
+        await forget_all(store)
         await store.close()
     yield msgspec.structs.replace(settings, data=tmp_path)
     await _send_everybody_home(owner)

@@ -1,6 +1,7 @@
 """The durable copy of carts: written within five seconds of a change, read when Valkey has lost one."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,7 +17,7 @@ from mercat.ids import CartId, UserId, parse
 from mercat.kit import codec, sql
 from mercat.kit.batching import Coalescer
 from mercat.kit.event_log import on
-from mercat.kit.valkey import Store
+from mercat.kit.valkey import Call, Store
 
 queries = sql.load("mercat.cart")
 _COPY_MAX = 500
@@ -40,12 +41,12 @@ class CartCopies:
 
     async def copy_changed(self) -> int:
         """Copy carts that have changed, those first that wait longest; answer how many."""
-        changed = await self._store.do("ZRANGE", CHANGED_CARTS, 0, _COPY_MAX - 1, "WITHSCORES")
-        pairs = [(changed[n].decode(), changed[n + 1].decode()) for n in range(0, len(changed), 2)]
-        if not pairs:
+        changed = await self._changed()
+        if not changed:
             return 0
-        users = [parse(UserId, user) for user, _ in pairs]
-        carts = await asyncio.gather(*(self._store.run(scripts.SHOW, keys_of(user), ()) for user in users))
+        users = [parse(UserId, user) for user, _, _ in changed]
+        calls: list[Call] = [(keys_of(self._store, user), ()) for user in users]
+        carts = await self._store.run_many(scripts.SHOW, calls)
         rows = [
             (
                 int(user),
@@ -54,13 +55,28 @@ class CartCopies:
                 int(float(seq)),
                 codes_of(cart[1]) or None,
             )
-            for user, (_, seq), cart in zip(users, pairs, carts, strict=True)
+            for user, (_, seq, _), cart in zip(users, changed, carts, strict=True)
             if cart
         ]
         if rows:
             await self._db.execute(queries.keep, *sql.columns(rows))
-        await self._store.run(scripts.COPIED, [CHANGED_CARTS], [part for pair in pairs for part in pair])
+        copied: defaultdict[str, list[str]] = defaultdict(list)
+        for user, seq, part in changed:
+            copied[part] += [user, seq]
+        await self._store.run_many(scripts.COPIED, [([part], pairs) for part, pairs in copied.items()])
         return len(rows)
+
+    async def _changed(self) -> list[tuple[str, str, str]]:
+        """List users whose carts have changed, those first that wait longest: the time of the change, and
+        the part of the set in which it is noted."""
+        parts = await self._store.parts(CHANGED_CARTS)
+        asks = (self._store.do("ZRANGE", part, 0, _COPY_MAX - 1, "WITHSCORES") for part in parts)
+        found = [
+            (noted[n].decode(), noted[n + 1].decode(), part)
+            for part, noted in zip(parts, await asyncio.gather(*asks), strict=True)
+            for n in range(0, len(noted), 2)
+        ]
+        return sorted(found, key=lambda each: float(each[1]))[:_COPY_MAX]
 
     async def rebuild(self, user_id: UserId, ttl_s: int) -> None:
         """Put a cart that Valkey does not know there again; one that never was begins empty."""
@@ -71,15 +87,15 @@ class CartCopies:
         if kept and kept["codes"]:
             fields += [CODES, kept["codes"]]
         arguments = [str(user_id), ttl_s, cart_id, *fields]
-        await self._store.run(scripts.REBUILD, keys_of(user_id), arguments)
+        await self._store.run(scripts.REBUILD, keys_of(self._store, user_id), arguments)
 
     @on(AccountErased)
     async def forget_people(self, db: asyncpg.Connection, events: list[AccountErased]) -> None:
         """Drop the carts of people who are to be forgotten."""
         people = [person for event in events for person in event.people]
         for person in people:
-            lines, cart_id, _, into = keys_of(person)
-            await self._store.do("DEL", lines, cart_id, into)
+            lines, cart_id, _, *moved = keys_of(self._store, person)
+            await self._store.do("DEL", lines, cart_id, *moved)
         await db.execute(queries.forget_people, people)
 
     def _lines_json(self, parts: Sequence[bytes]) -> str:

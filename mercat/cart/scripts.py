@@ -1,11 +1,15 @@
 """What happens to a cart in Valkey, each an atomic script in Lua.
 
-KEYS of all: the cart, its id, the set of changed carts, and whose cart has what was in it (`keys_of`). A
-cart without an id is one that Valkey does not know (new, or lost): scripts answer nil then, and the caller
-rebuilds it first.
+KEYS of all: the cart, its id, the set of changed carts, whose cart has what was in it, and what came into
+it from others (`keys_of`). A cart without an id is one that Valkey does not know (new, or lost): scripts
+answer nil then, and the caller rebuilds it first.
+
+No script has two carts, which may be on two servers. What goes from one to another does so in steps, each
+of which can be done again: it is offered under a token, taken once by token, and given away.
 """
 
 from mercat.ids import UserId
+from mercat.kit.valkey import Store
 
 CODES = "codes"
 """The field of a cart that has its codes, a list as JSON; all others are lines."""
@@ -13,10 +17,11 @@ CHANGED_CARTS = "carts:changed"
 """A sorted set of users, by Valkey's time of the last change in their cart, in microseconds."""
 
 
-def keys_of(user: UserId | str) -> list[str]:
-    """List the keys of a person's cart: its lines, its id, the set of changed carts, and whose cart has what
-    was in it, where it was a guest's."""
-    return [f"cart:{user}", f"cart_id:{user}", CHANGED_CARTS, f"cart_into:{user}"]
+def keys_of(store: Store, user: UserId | str) -> list[str]:
+    """List the keys of a person's cart, of which that of its lines is known to others too."""
+    cart = f"cart:{user}"
+    beside = [store.beside(f"{name}:{user}", cart) for name in ("cart_id", "cart_into", "cart_from")]
+    return [cart, beside[0], store.part(CHANGED_CARTS, cart), *beside[1:]]
 
 
 _CHANGED = """
@@ -103,78 +108,144 @@ return 1
 """
 """ARGV: user, ttl, id, then field and line pairs. Only where Valkey does not know the cart."""
 
+_TAKE = """
+local function take(field, qty)
+  local old = redis.call('HGET', KEYS[1], field)
+  if not old then return end
+  local line = read(old)
+  if line and line.qty > qty then
+    line.qty = line.qty - qty
+    redis.call('HSET', KEYS[1], field, cjson.encode(line))
+  else
+    redis.call('HDEL', KEYS[1], field)
+  end
+end
+"""
+"""Takes so many out of a line."""
+
 SPEND = (
     _CHANGED
     + _READ
+    + _TAKE
     + """
 if redis.call('GET', KEYS[2]) ~= ARGV[3] then return 0 end
 local into = redis.call('GET', KEYS[4])
-if into and not KEYS[5] then return into end
-local function take(cart, field, qty)
-  local old = redis.call('HGET', cart, field)
-  if not old then return qty end
-  local line = read(old)
-  local left = line and line.qty - qty or 0
-  if left > 0 then
-    line.qty = left
-    redis.call('HSET', cart, field, cjson.encode(line))
-  else
-    redis.call('HDEL', cart, field)
+if into and ARGV[5] == '' then
+  local missing = {into}
+  for i = 6, #ARGV, 2 do
+    local old = redis.call('HGET', KEYS[1], ARGV[i])
+    local line = read(old)
+    local left = line and line.qty or 0
+    if tonumber(ARGV[i + 1]) > left and (line or not old) then
+      table.insert(missing, ARGV[i])
+      table.insert(missing, ARGV[i + 1] - left)
+    end
   end
-  return -left
+  return missing
 end
-for i = 5, #ARGV, 2 do
-  local missing = take(KEYS[1], ARGV[i], tonumber(ARGV[i + 1]))
-  if into and missing > 0 then take(KEYS[5], ARGV[i], missing) end
+for i = 6, #ARGV, 2 do
+  if tonumber(ARGV[i + 1]) > 0 then take(ARGV[i], tonumber(ARGV[i + 1])) end
 end
 redis.call('HDEL', KEYS[1], 'codes')
 redis.call('SET', KEYS[2], ARGV[4])
 changed(KEYS[1], KEYS[2], KEYS[3], ARGV[1], ARGV[2])
-if into then changed(KEYS[5], KEYS[6], KEYS[3], into, ARGV[2]) end
 return 1
 """
 )
-"""ARGV: user, ttl, the id that is spent, the next id, then field and quantity pairs that were bought. That of
-a guest who has become a member since answers the member: asked again with the keys of the member's cart too,
-it takes out of that one what is not in the guest's."""
+"""ARGV: user, ttl, the id that is spent, the next id, '' or that the rest is settled, then field and quantity
+pairs that were bought. That of a guest who has become a member since answers the member, and fields and
+quantities that are not here: they are taken out there first."""
 
-MERGE = (
+TAKE_OUT = (
+    _CHANGED
+    + _READ
+    + _TAKE
+    + """
+if redis.call('EXISTS', KEYS[2]) == 0 then return nil end
+if redis.call('HSETNX', KEYS[5], ARGV[3], '') == 0 then return 0 end
+redis.call('EXPIRE', KEYS[5], ARGV[2])
+for i = 4, #ARGV, 2 do take(ARGV[i], tonumber(ARGV[i + 1])) end
+changed(KEYS[1], KEYS[2], KEYS[3], ARGV[1], ARGV[2])
+return 1
+"""
+)
+"""ARGV: user, ttl, a name for what was bought, then field and quantity pairs. By that name it is taken
+once."""
+
+OFFER = """
+if redis.call('EXISTS', KEYS[2]) == 0 then return nil end
+local lines = redis.call('HGETALL', KEYS[1])
+if #lines == 0 then return {'', lines} end
+redis.call('HSETNX', KEYS[5], 'offered', ARGV[3])
+redis.call('EXPIRE', KEYS[5], ARGV[2])
+return {redis.call('HGET', KEYS[5], 'offered'), lines}
+"""
+"""ARGV: user, ttl, a token. Answers the token under which the lines and codes are offered, and these. It is
+the one of the first who asked, until they are given away; empty: there is nothing."""
+
+TAKE_IN = (
     _CHANGED
     + _READ
     + """
 if redis.call('EXISTS', KEYS[2]) == 0 then return nil end
-local lines = redis.call('HGETALL', KEYS[5])
-local codes = redis.call('HGET', KEYS[5], 'codes')
-if codes then
-  local mine = redis.call('HGET', KEYS[1], 'codes')
-  local all = mine and cjson.decode(mine) or {}
-  local known = {}
-  for _, code in ipairs(all) do known[code] = true end
-  for _, code in ipairs(cjson.decode(codes)) do
-    if not known[code] and #all < tonumber(ARGV[5]) then table.insert(all, code) end
+local had = redis.call('HGET', KEYS[5], ARGV[3])
+if had then return cjson.decode(had) end
+local function list(text)
+  local ok, codes = pcall(cjson.decode, text or '[]')
+  return ok and type(codes) == 'table' and codes or {}
+end
+local taken = {}
+for i = 6, #ARGV do taken[i - 5] = ARGV[i] end
+for i = 1, #taken, 2 do
+  local mine = redis.call('HGET', KEYS[1], taken[i])
+  if taken[i] == 'codes' then
+    local all, known = list(mine), {}
+    for _, code in ipairs(all) do known[code] = true end
+    for _, code in ipairs(list(taken[i + 1])) do
+      if not known[code] and #all < tonumber(ARGV[5]) then table.insert(all, code) end
+    end
+    if #all > 0 then redis.call('HSET', KEYS[1], 'codes', cjson.encode(all)) end
+  else
+    local line, there = read(taken[i + 1]), read(mine)
+    if line and there then
+      there.qty = math.min(there.qty + line.qty, tonumber(ARGV[4]))
+      line = there
+    end
+    if line then redis.call('HSET', KEYS[1], taken[i], cjson.encode(line)) end
   end
-  redis.call('HSET', KEYS[1], 'codes', cjson.encode(all))
 end
-for i = 1, #lines, 2 do
-  local line = read(lines[i + 1])
-  local mine = read(redis.call('HGET', KEYS[1], lines[i]))
-  if line and mine then
-    mine.qty = math.min(mine.qty + line.qty, tonumber(ARGV[4]))
-    line = mine
-  end
-  if line then redis.call('HSET', KEYS[1], lines[i], cjson.encode(line)) end
-end
-if #lines > 0 then
-  redis.call('DEL', KEYS[5])
-  redis.call('SET', KEYS[8], ARGV[1], 'EX', ARGV[2])
-  changed(KEYS[5], KEYS[6], KEYS[3], ARGV[3], ARGV[2])
-  changed(KEYS[1], KEYS[2], KEYS[3], ARGV[1], ARGV[2])
-end
-return #lines / 2
+redis.call('HSET', KEYS[5], ARGV[3], cjson.encode(taken))
+redis.call('EXPIRE', KEYS[5], ARGV[2])
+changed(KEYS[1], KEYS[2], KEYS[3], ARGV[1], ARGV[2])
+return taken
 """
 )
-"""Moves another cart's lines and codes. KEYS also: those of that cart. ARGV: user, ttl, other user, most a
-line, most codes."""
+"""ARGV: user, ttl, the token, most a line, most codes, then fields and what is in them. Adds them to the
+cart, once a token, and answers what was added then."""
+
+GIVE_AWAY = (
+    _CHANGED
+    + _READ
+    + """
+if redis.call('HGET', KEYS[5], 'offered') ~= ARGV[3] then return 0 end
+for i = 5, #ARGV, 2 do
+  local now = redis.call('HGET', KEYS[1], ARGV[i])
+  local line, given = read(now), read(ARGV[i + 1])
+  if line and given and line.qty > given.qty then
+    line.qty = line.qty - given.qty
+    redis.call('HSET', KEYS[1], ARGV[i], cjson.encode(line))
+  elseif line or now == ARGV[i + 1] then
+    redis.call('HDEL', KEYS[1], ARGV[i])
+  end
+end
+redis.call('HDEL', KEYS[5], 'offered')
+redis.call('SET', KEYS[4], ARGV[4], 'EX', ARGV[2])
+changed(KEYS[1], KEYS[2], KEYS[3], ARGV[1], ARGV[2])
+return 1
+"""
+)
+"""ARGV: user, ttl, the token, who took it, then fields and what was in them. Takes them out; what came on top
+since they were offered stays."""
 
 SET_CODES = (
     _CHANGED

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from secrets import token_hex
 from typing import Any, TypeVar
 
 import asyncpg
@@ -34,7 +35,7 @@ from mercat.inventory import Inventory, Line, Stock
 from mercat.kit import clock, codec
 from mercat.kit.refusals import NotFound, Overloaded
 from mercat.kit.text import normal_code
-from mercat.kit.valkey import Store
+from mercat.kit.valkey import Call, Store
 from mercat.payments import Payments, SpendableOf
 from mercat.quantity import QUANTITY_MAX
 from mercat.settings import Settings
@@ -177,10 +178,15 @@ class Cart:
         return sum(line.quantity for line in (await self.basket(user_id)).lines)
 
     async def merge(self, guest: UserId, member: UserId) -> None:
-        """Move everything in the guest's cart to the member's, once; quantities are added."""
-        await self.basket(guest)  # a guest's cart that Valkey lost comes back first
-        args = str(guest), QUANTITY_MAX, CODES_MAX
-        await self._run(scripts.MERGE, member, *args, more_keys=keys_of(guest))
+        """Move everything in the guest's cart to the member's, once; quantities are added.
+
+        The two may be on two servers. Whoever dies on the way has taken nothing out that is not in: asked
+        again, it goes on with what was offered first."""
+        token, offered = await self._run(scripts.OFFER, guest, token_hex(8))
+        if not offered:
+            return
+        taken = await self._run(scripts.TAKE_IN, member, token, QUANTITY_MAX, CODES_MAX, *offered)
+        await self._run(scripts.GIVE_AWAY, guest, token, str(member), *taken)
 
     async def add_code(self, user_id: UserId, code: str) -> None:
         """Keep a code with the cart, whatever it is good for; one that is there already is there once."""
@@ -219,13 +225,30 @@ class Cart:
     async def spend_many(self, spent: list[Spent]) -> list[None]:
         """Take out of each cart what an order bought of it: its id is spent, the rest goes on under the next
         id. What was merged into a member's cart meanwhile is taken out there."""
-        asks = [(each.user_id, _spending(each)) for each in spent]
+        asks = [(each.user_id, [*_ids(each), "", *_bought(each)]) for each in spent]
         answers = await self._run_many(scripts.SPEND, asks)
-        for (guest, args), answer in zip(asks, answers, strict=True):
-            if isinstance(answer, bytes):
-                member = keys_of(answer.decode())
-                await self._run(scripts.SPEND, guest, *args, more_keys=member)
+        moved = [
+            self._spend_moved(each, *told)
+            for each, told in zip(spent, answers, strict=True)
+            if told not in (0, 1)
+        ]
+        await asyncio.gather(*moved)
         return [None] * len(spent)
+
+    async def _spend_moved(self, spent: Spent, into: bytes, *missing: Any) -> None:
+        """Spend a guest's cart whose lines went into a member's meanwhile: first there, once a spent cart,
+        and then here."""
+        member = parse(UserId, into.decode())
+        if missing:
+            await self._run(scripts.TAKE_OUT, member, f"spent:{int(spent.cart_id)}", *missing)
+        there = {missing[n].decode(): missing[n + 1] for n in range(0, len(missing), 2)}
+        bought = _bought(spent)
+        here = [
+            part
+            for n in range(0, len(bought), 2)
+            for part in (bought[n], bought[n + 1] - there.get(bought[n], 0))
+        ]
+        await self._run(scripts.SPEND, spent.user_id, *_ids(spent), 1, *here)
 
     async def _put(self, user_id: UserId, offer: Offer, quantity: int) -> bool:
         """Add to a line at the price of now; say whether the cart had room."""
@@ -246,16 +269,14 @@ class Cart:
             raise AmbiguousLine(offer_ids=[str(offer_id) for offer_id in found])
         return found[0]
 
-    async def _run(self, script: str, user_id: UserId, *args: Any, more_keys: Sequence[str] = ()) -> Any:
-        [answer] = await self._run_many(script, [(user_id, args)], more_keys)
+    async def _run(self, script: str, user_id: UserId, *args: Any) -> Any:
+        [answer] = await self._run_many(script, [(user_id, args)])
         return answer
 
-    async def _run_many(
-        self, script: str, asks: Sequence[tuple[UserId, Sequence[Any]]], more_keys: Sequence[str] = ()
-    ) -> list[Any]:
+    async def _run_many(self, script: str, asks: Sequence[tuple[UserId, Sequence[Any]]]) -> list[Any]:
         """Run a script for many carts; those that Valkey does not know are rebuilt first."""
-        calls: list[tuple[Sequence[Any], Sequence[Any]]] = [
-            ([*keys_of(user_id), *more_keys], [str(user_id), _TTL_S, *args]) for user_id, args in asks
+        calls: list[Call] = [
+            (keys_of(self._store, user_id), [str(user_id), _TTL_S, *args]) for user_id, args in asks
         ]
         answers = await self._store.run_many(script, calls)
         unknown = [n for n, answer in enumerate(answers) if answer is None]
@@ -274,10 +295,14 @@ class Cart:
         raise NotFound("This cart cannot be found.")
 
 
-def _spending(spent: Spent) -> list[Any]:
+def _ids(spent: Spent) -> list[int]:
+    """Answer the id that is spent, and the next one."""
+    return [int(spent.cart_id), int(ids.new(CartId, spent.user_id.bucket))]
+
+
+def _bought(spent: Spent) -> list[Any]:
     bought = [part for line in spent.lines for part in (str(line.offer_id), line.quantity)]
-    bought += [part for card in spent.gift_cards for part in (str(card), 1)]
-    return [int(spent.cart_id), int(ids.new(CartId, spent.user_id.bucket)), *bought]
+    return bought + [part for card in spent.gift_cards for part in (str(card), 1)]
 
 
 def _named(kind: type[Named], shown: str) -> Named:

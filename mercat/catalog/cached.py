@@ -1,8 +1,9 @@
 """Products in the shared cache, which never go back to an older version, whoever was slow.
 
-Beside `product:<id>` stands for a minute what is known of it: how often it was cleared, and the newest
-version kept. Who reads a product from the database notes the first before. What was read is kept only where
-it is still the same and nothing newer was kept, so no answer from before a change is kept after it.
+Beside `product:<id>` stands for a minute what is known of it: how often it was cleared, the newest version
+kept, and the place in the database's log that has the change, which a replica must have reached. Who reads a
+product from the database notes the first before. What was read is kept only where it is still the same and
+nothing newer was kept, so no answer from before a change is kept after it.
 """
 
 from typing import Any
@@ -26,6 +27,9 @@ _CLEAR = """
 for n = 1, #KEYS, 2 do
   redis.call('DEL', KEYS[n])
   redis.call('HINCRBY', KEYS[n + 1], 'cleared', 1)
+  if tonumber(ARGV[2]) > tonumber(redis.call('HGET', KEYS[n + 1], 'written') or 0) then
+    redis.call('HSET', KEYS[n + 1], 'written', ARGV[2])
+  end
   redis.call('PEXPIRE', KEYS[n + 1], ARGV[1])
 end
 """
@@ -48,9 +52,11 @@ class CachedProducts:
         kept = await self._cache.do("GET", _keys(product_id)[0])
         return _decode(kept) if kept else None
 
-    async def cleared(self, product_id: ProductId) -> bytes:
-        """Say how often a product was cleared: to be asked before it is read, for `keep`."""
-        return await self._cache.do("HGET", _keys(product_id)[1], "cleared") or b""
+    async def cleared(self, product_id: ProductId) -> tuple[bytes, int]:
+        """Say how often a product was cleared: to be asked before it is read, for `keep`. And which place in
+        the database's log who reads it must see."""
+        cleared, written = await self._cache.do("HMGET", _keys(product_id)[1], "cleared", "written")
+        return cleared or b"", int(written or 0)
 
     async def keep(self, product: Product, cleared: bytes, life_s: float) -> bool:
         """Keep a product for so long; False where it was cleared since, or something newer was kept."""
@@ -58,7 +64,7 @@ class CachedProducts:
         arguments: list[Any] = [cleared, product.version, codec.encode(product), life_ms, _KNOWN_MS]
         return await self._cache.run(_KEEP, _keys(product.product_id), arguments) == 1
 
-    async def clear(self, product_ids: list[ProductId]) -> None:
-        """Forget products that have changed."""
-        keys = [key for product_id in product_ids for key in _keys(product_id)]
-        await self._cache.run(_CLEAR, keys, [_KNOWN_MS])
+    async def clear(self, product_ids: list[ProductId], written: int) -> None:
+        """Forget products that have changed; `written`: which place in the log has the change."""
+        arguments = [_KNOWN_MS, written]
+        await self._cache.run_each(_CLEAR, [(_keys(product_id), arguments) for product_id in product_ids])

@@ -1,6 +1,6 @@
 """What changes a product from outside, and how every cache hears of any change."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import asyncpg
@@ -26,8 +26,15 @@ class Changes:
     """Follow stock and ratings, and tell the caches of all processes which products changed."""
 
     def __init__(
-        self, db: asyncpg.Pool, cache: Store, forget: Callable[[ProductId], None], retelling: Retelling
+        self,
+        db: asyncpg.Pool,
+        cache: Store,
+        forget: Callable[[ProductId], None],
+        retelling: Retelling,
+        written: Callable[[], Awaitable[int]],
     ) -> None:
+        """`written` says which place in the log whoever reads a change of just now must see."""
+        self._written = written
         self._db = db
         self._kept = CachedProducts(cache)
         self._retelling = retelling
@@ -85,8 +92,9 @@ class Changes:
 
     async def clear_caches(self, product_ids: list[ProductId]) -> None:
         """Have every worker forget these at once; where the message is lost, they forget by age."""
+        written = await self._written()
         try:
-            await self._kept.clear(product_ids)
+            await self._kept.clear(product_ids, written)
             await self._cache.do("PUBLISH", CHANNEL, " ".join(map(str, product_ids)))
         except Exception as error:
             log.warning("caches were not told", reason=repr(error)[:100])

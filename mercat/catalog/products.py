@@ -4,7 +4,6 @@ from datetime import datetime
 from time import monotonic
 from typing import Any
 
-import asyncpg
 import msgspec
 import structlog
 
@@ -16,6 +15,7 @@ from mercat.events import Document, ProductChanged
 from mercat.ids import ProductId
 from mercat.kit import clock, codec, sql
 from mercat.kit.refusals import Gone, NotFound
+from mercat.kit.replicas import ONLY_PRIMARY, Replicas
 from mercat.kit.valkey import Store
 from mercat.settings import Settings
 
@@ -27,12 +27,12 @@ _IN_PROCESS_MAX = 5_000
 class Products:
     """Read products: first in this process, then in the shared cache, then in the database."""
 
-    def __init__(self, db: asyncpg.Pool, cache: Store, settings: Settings) -> None:
+    def __init__(self, db: Replicas, cache: Store, settings: Settings) -> None:
         self._db = db
         self._kept = CachedProducts(cache)
         self._currency = settings.currency
         # Half the age in each level, so that both together stay inside what is promised.
-        self._life_s = settings.product_cache_s / 2
+        self._life_s = max(settings.product_cache_s - db.late_s, 0) / 2
         self._in_process: dict[ProductId, tuple[float, Product]] = {}
         self._reading: dict[ProductId, object] = {}
         """Who read these products last, and was not told since that they changed."""
@@ -66,10 +66,12 @@ class Products:
             product = await self._kept.get(product_id)
             if product and product.version >= version and _holds(product, now):
                 return product, True
-            cleared = await self._kept.cleared(product_id)
+            cleared, written = await self._kept.cleared(product_id)
         except Exception:
             return await self.read(product_id), True  # a cache that is away costs time, not answers
-        product = await self.read(product_id)
+        product = await self.read(product_id, written)
+        if product.version < version:  # of a replica that lacks what this process has seen
+            product = await self.read(product_id)
         try:
             return product, await self._kept.keep(product, cleared, self._life_s)
         except Exception as error:
@@ -84,17 +86,19 @@ class Products:
             self._in_process.clear()
         self._in_process[product.product_id] = (monotonic() + self._life_s, product)
 
-    async def read(self, product_id: ProductId) -> Product:
-        """Answer a product from the database, past every cache."""
+    async def read(self, product_id: ProductId, seen: int = ONLY_PRIMARY) -> Product:
+        """Answer a product from a database that has this place in the log at least, past every cache."""
         now = clock.now()
-        row = await self._db.fetchrow(queries.product, product_id, now)
-        if row is None:
+        rows = await self._db.fetch(queries.product, product_id, now, seen=seen)
+        if not rows and seen < ONLY_PRIMARY:  # a replica may not know it yet
+            rows = await self._db.fetch(queries.product, product_id, now, seen=ONLY_PRIMARY)
+        if not rows:
             raise NotFound("There is no such product.")
-        return _product(row, self._currency, now)
+        return _product(rows[0], self._currency, now)
 
     async def cards(self, product_ids: list[ProductId]) -> list[Document]:
         """Answer products as shelves show them, in the order asked; those not for sale are left out."""
-        rows = await self._db.fetch(queries.cards, product_ids, clock.now())
+        rows = await self._db.fetch_all(queries.cards, product_ids, clock.now(), key="product_id")
         found = {
             row["product_id"]: codec.decode(row["document"], Document) for row in rows if row["document"]
         }
@@ -102,13 +106,14 @@ class Products:
 
     async def names(self, product_ids: list[ProductId]) -> list[ProductName]:
         """Answer how products are called, for sale or not, in the order asked."""
-        rows = await self._db.fetch(queries.names, product_ids)
+        rows = await self._db.fetch_all(queries.names, product_ids, key="product_id")
         found = {row["product_id"]: sql.row(ProductName, row) for row in rows}
         return [found[product_id] for product_id in product_ids if product_id in found]
 
     async def shelved(self, product_ids: list[ProductId]) -> list[ShelvedProduct]:
         """Answer in which category products stand now, for sale or not."""
-        return sql.rows(ShelvedProduct, await self._db.fetch(queries.shelved, product_ids))
+        rows = await self._db.fetch_all(queries.shelved, product_ids, key="product_id")
+        return sql.rows(ShelvedProduct, rows)
 
     async def documents(self, after: ProductId, limit: int = 1_000) -> list[ProductChanged]:
         """Answer all products by id, a page at a time: what an index is filled with anew."""

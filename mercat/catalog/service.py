@@ -1,5 +1,7 @@
 """The catalogue's one door: each verb stands in the part that owns its subject."""
 
+from collections.abc import Sequence
+
 import asyncpg
 
 from mercat.catalog.categories import Categories
@@ -15,6 +17,7 @@ from mercat.catalog.pictures import Pictures
 from mercat.catalog.price_edits import PriceEdits
 from mercat.catalog.products import Products
 from mercat.catalog.retelling import Retelling
+from mercat.kit.replicas import Replicas
 from mercat.kit.valkey import Store
 from mercat.settings import Settings
 
@@ -22,10 +25,14 @@ from mercat.settings import Settings
 class Catalog:
     """Compose the parts of the catalogue, and name the verbs that its neighbours call."""
 
-    def __init__(self, db: asyncpg.Pool, cache: Store, settings: Settings) -> None:
-        self._products = Products(db, cache, settings)
+    def __init__(
+        self, db: asyncpg.Pool, cache: Store, settings: Settings, followers: Sequence[asyncpg.Pool] = ()
+    ) -> None:
+        """`followers`: databases that follow `db`, from which products are read too."""
+        self.replicas = Replicas(db, followers)
+        self._products = Products(self.replicas, cache, settings)
         self.retelling = Retelling(db)
-        self._changes = Changes(db, cache, self._products.forget, self.retelling)
+        self._changes = Changes(db, cache, self._products.forget, self.retelling, self.replicas.written)
         self._categories = Categories(db, self.retelling)
         self._offers = Offers(db, self._changes, settings)
         self._listings = Listings(db, self._categories, self._changes, settings)
@@ -57,13 +64,6 @@ class Catalog:
         self.count_hidden = self._moderating.count_hidden
         self.moderate = self._moderating.moderate
 
-        self.product = self._products.product
-        self.cards = self._products.cards
-        self.names = self._products.names
-        self.shelved = self._products.shelved
-        self.documents = self._products.documents
-        self.histograms = self._products.histograms
-
         self.categories = self._categories.categories
         self.moved_category = self._categories.moved_category
         self.add_category = self._categories.add_category
@@ -72,6 +72,7 @@ class Catalog:
         self.asked_categories = self._categories.asked_categories
         self.decide_category = self._categories.decide_category
 
+        self._take_verbs_of_products()
         self._take_verbs_of_files()
         self._take_verbs_of_prices()
 
@@ -79,6 +80,14 @@ class Catalog:
         self.tell_again = self._changes.tell_again
         self.on_change = self._changes.on_change
         self.listen = self._changes.listen
+
+    def _take_verbs_of_products(self) -> None:
+        self.product = self._products.product
+        self.cards = self._products.cards
+        self.names = self._products.names
+        self.shelved = self._products.shelved
+        self.documents = self._products.documents
+        self.histograms = self._products.histograms
 
     def _take_verbs_of_files(self) -> None:
         self.take = self._imports.take

@@ -7,20 +7,20 @@ from datetime import UTC, datetime
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import httpx
 
 from mercat.cli.checking import Check, Level, misspelt, of_migrations
+from mercat.cli.checking_valkey import of_valkey
 from mercat.cli.options import with_config
 from mercat.cli.supervise import connections_for
 from mercat.ids import BUCKETS
 from mercat.kit.db_errors import AWAY
 from mercat.kit.neighbours import Neighbour, call_key
-from mercat.kit.refusals import Refusal, Unavailable
-from mercat.kit.valkey import Store
+from mercat.kit.refusals import Refusal
+from mercat.kit.valkey_cluster import addresses_in
 from mercat.kit.wal import SLOT
 from mercat.migrations import migrations_in
 from mercat.migrations.sharding import SHARD_SCHEMAS
@@ -33,6 +33,7 @@ _CLOCKS_APART_S = 5
 _ANSWERS_WITHIN_S = 5.0
 _REMEMBERS_DAYS = 3
 _COPIES = 2
+_BEHIND_BYTES_MAX = 16 * 2**20
 
 
 def look_over_config(config: Path) -> list[Check]:
@@ -55,7 +56,7 @@ def of_file(settings: Settings) -> Iterator[Check]:
         yield Check("secret", "fine", "The shop has a secret of its own.")
     for unknown in sorted(settings.addresses.keys() - SERVICES.keys()):
         yield Check("services", "wrong", f"There is no service {unknown!r}.", "Correct its name.")
-    if settings.store_url == settings.cache_url:
+    if {*addresses_in(settings.store_url)} & {*addresses_in(settings.cache_url)}:
         said = "Store and cache are one Valkey: one keeps everything, the other forgets what it likes."
         yield Check("valkey", "wrong", said, "Give each a server of its own.")
     if not settings.opensearch_url:
@@ -68,9 +69,10 @@ async def _of_engines(settings: Settings) -> list[Check]:
         ("postgres", _of_postgres),
         *((f"orders {place.name}", partial(_of_shard, place=place)) for place in settings.shards()),
         ("orders", _of_buckets),
+        *((place.name, partial(_of_replica, place=place)) for place in settings.replicas()),
         ("ids", _of_ids),
-        ("store", lambda settings: _of_valkey("store", settings.store_url, keeps=True)),
-        ("cache", lambda settings: _of_valkey("cache", settings.cache_url, keeps=False)),
+        ("store", lambda settings: of_valkey("store", settings.store_url, keeps=True)),
+        ("cache", lambda settings: of_valkey("cache", settings.cache_url, keeps=False)),
         ("log", _of_kafka),
         ("search", _of_opensearch),
         ("analytics", _of_clickhouse),
@@ -124,6 +126,24 @@ async def _of_shard(settings: Settings, place: ShardPlace) -> AsyncIterator[Chec
         else:
             said = f"It is {shard}." if shard else "It was given no buckets yet."
             yield Check(what, "wrong", said, "mercat migrate --config FILE, or another address.")
+
+
+async def _of_replica(settings: Settings, place: ShardPlace) -> AsyncIterator[Check]:
+    """See that a database follows the shop's own, and how far behind it is."""
+    async with _reading(settings) as own, _reading(settings.at(place)) as reader:
+        written = await own.fetchval("select pg_current_wal_lsn()::text")
+        behind = await reader.fetchval(
+            "select greatest($1::text::pg_lsn - pg_last_wal_replay_lsn(), 0) where pg_is_in_recovery()",
+            written,
+        )
+    if behind is None:
+        said = f"What is at {place.host} follows nobody: it has not what is written."
+        yield Check(place.name, "wrong", said, "Name a streaming replica of postgres.main.")
+    elif behind > _BEHIND_BYTES_MAX:
+        said = f"It is {behind / 2**20:,.0f} MB behind: nothing is read there meanwhile."
+        yield Check(place.name, "look", said, "See that it keeps up.")
+    else:
+        yield Check(place.name, "fine", f"It follows, {behind:,.0f} bytes behind.")
 
 
 async def _of_buckets(settings: Settings) -> AsyncIterator[Check]:
@@ -210,31 +230,6 @@ async def _of_ids(settings: Settings) -> AsyncIterator[Check]:
     yield Check(
         "ids", level, f"{free} of 256 worker numbers are free.", "" if free else "Stop some processes."
     )
-
-
-async def _of_valkey(what: str, url: str, *, keeps: bool) -> AsyncIterator[Check]:
-    store = Store(url)
-    try:
-        async with asyncio.timeout(_ANSWERS_WITHIN_S):
-            client: Any = store.client  # its methods have no types
-            about: dict[str, Any] = await client.info()
-    except Exception as error:  # its client raises many kinds
-        raise Unavailable from error
-    finally:
-        await store.close()
-    version = about.get("valkey_version") or about.get("redis_version")
-    if about.get("cluster_enabled"):
-        said = "It is a cluster, for which the shop's scripts are not written yet."
-        yield Check(what, "wrong", said, "Give a single server, with a replica that takes over.")
-    elif about.get("role") != "master":
-        yield Check(
-            what, "wrong", f"It is a {about.get('role')}, which takes no writes.", "Name its primary."
-        )
-    elif keeps and (about.get("maxmemory_policy") != "noeviction" or not about.get("aof_enabled")):
-        said = "It may lose carts and sessions: it evicts, or writes no append-only file."
-        yield Check(what, "wrong", said, "Set appendonly yes and maxmemory-policy noeviction.")
-    else:
-        yield Check(what, "fine", f"Valkey {version}, as it should be.")
 
 
 async def _of_kafka(settings: Settings) -> AsyncIterator[Check]:

@@ -57,11 +57,6 @@ def queue_key(sale_id: str) -> str:
     return f"flash_queue:{sale_id}"
 
 
-def numbers_key(sale_id: str) -> str:
-    """Name the counter of who came."""
-    return f"flash_numbers:{sale_id}"
-
-
 def gate_key(sale_id: str) -> str:
     """Name the count of units that are left."""
     return f"flash_gate:{sale_id}"
@@ -73,19 +68,23 @@ class SaleStore:
     def __init__(self, store: Store) -> None:
         self._store = store
 
+    def numbers_key(self, sale_id: str) -> str:
+        """Name the counter of who came: scripts use it together with the line."""
+        return self._store.beside(f"flash_numbers:{sale_id}", queue_key(sale_id))
+
     async def open_line(self, sale_id: str) -> None:
         """Let people join from here on."""
-        await self._store.do("SET", numbers_key(sale_id), 0, "NX")
+        await self._store.do("SET", self.numbers_key(sale_id), 0, "NX")
 
     async def join(self, sale_id: str, user_id: UserId) -> tuple[int, bool]:
         """Put somebody at the end of the line, once; answer their number and whether it is new."""
-        keys = [queue_key(sale_id), numbers_key(sale_id)]
+        keys = [queue_key(sale_id), self.numbers_key(sale_id)]
         number, new = await self._store.run(JOIN, keys, [int(user_id)])
         return _there(number), bool(new)
 
     async def number_of(self, sale_id: str, user_id: UserId) -> int:
         """Answer somebody's number; 0 for who is not in the line."""
-        keys = [queue_key(sale_id), numbers_key(sale_id)]
+        keys = [queue_key(sale_id), self.numbers_key(sale_id)]
         return _there(await self._store.run(_NUMBER_OF, keys, [int(user_id)]))
 
     async def adopt(self, sale_id: str, guest: UserId, member: UserId) -> int:
@@ -100,7 +99,7 @@ class SaleStore:
 
     async def last_number(self, sale_id: str) -> int | None:
         """Answer the number of who came last; None where the line was lost."""
-        counter = await self._store.do("GET", numbers_key(sale_id))
+        counter = await self._store.do("GET", self.numbers_key(sale_id))
         return None if counter is None else int(counter)
 
     async def joined_after(self, sale_id: str, number: int, most: int) -> tuple[list[int], list[int]]:
@@ -112,7 +111,7 @@ class SaleStore:
 
     async def clear_line(self, sale_id: str) -> None:
         """Forget the line: nobody joins until `restart_line`."""
-        await self._store.do("DEL", numbers_key(sale_id), queue_key(sale_id))
+        await self._store.do("DEL", self.numbers_key(sale_id), queue_key(sale_id))
 
     async def bring_back(self, sale_id: str, people: Iterable[tuple[int, int]]) -> None:
         """Put people (number, user) into the line again."""
@@ -122,7 +121,7 @@ class SaleStore:
 
     async def restart_line(self, sale_id: str, joined: int) -> None:
         """Let people join a line that was brought back."""
-        await self._store.do("SET", numbers_key(sale_id), joined)
+        await self._store.do("SET", self.numbers_key(sale_id), joined)
 
     async def admit(self, sale_id: str, quantity: int) -> bool:
         """Answer whether so many units may be left, and count them as gone."""

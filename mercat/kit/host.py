@@ -21,6 +21,7 @@ from mercat.kit.neighbours import Neighbour, call_key
 from mercat.kit.postgres_log import Notifier, PostgresLog
 from mercat.kit.stand_ins import nowhere, path_of, remote, serve_asks
 from mercat.kit.valkey import Store
+from mercat.kit.valkey_cluster import open_store
 from mercat.kit.verbs import Verb
 from mercat.kit.wal import SLOT
 from mercat.kit.worker_ids import WorkerLease
@@ -56,8 +57,8 @@ class Host:
         self._tables: list[tuple[str, list[Verb], object]] = []
         self.closing = asyncio.Event()
         """Set when the process ends: answers that last (streams) end then."""
-        self.store = Store(settings.store_url)
-        self.cache = Store(settings.cache_url)
+        self.store: Store = open_store(settings.store_url)
+        self.cache: Store = open_store(settings.cache_url)
         tracing.keep_orders_in(self.cache)
         self._pools: dict[tuple[str, str], asyncpg.Pool] = {}
         self._elsewhere: list[tuple[str, ShardPlace, object]] = []

@@ -65,11 +65,13 @@ class Limits:
 
     async def take(self, *buckets: tuple[str, Limit]) -> list[Allowance]:
         """Take one token from each bucket that has one."""
-        args = [number for _, limit in buckets for number in (1000 / limit.rate, limit.burst)]
-        rows = await self._cache.run(_TAKE, [f"limit:{key}" for key, _ in buckets], args)
+        rows = await self._cache.run_each(
+            _TAKE, [([f"limit:{key}"], [1000 / limit.rate, limit.burst]) for key, limit in buckets]
+        )
         return [Allowance(bool(allowed), wait / 1000, left) for allowed, wait, left in rows]
 
     async def give_back(self, *buckets: tuple[str, Limit]) -> None:
         """Put back a token that was taken from each bucket."""
-        args = [1000 / limit.rate for _, limit in buckets]
-        await self._cache.run(_GIVE_BACK, [f"limit:{key}" for key, _ in buckets], args)
+        await self._cache.run_each(
+            _GIVE_BACK, [([f"limit:{key}"], [1000 / limit.rate]) for key, limit in buckets]
+        )

@@ -1,11 +1,12 @@
 """Valkey in two roles: `store` keeps what must survive (carts, sessions), `cache` may forget.
 
-Commands of concurrent requests travel in one pipeline: the same idea as the coalescer's, and by it.
+Commands of concurrent requests travel in one pipeline: the same idea as the coalescer's, and by it. Each
+role is one server, or a cluster (`kit/valkey_cluster`): what both can do is `Store`.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from valkey.asyncio import Valkey
 from valkey.asyncio.retry import Retry
@@ -17,14 +18,66 @@ from mercat.kit.batching import Coalescer
 from mercat.kit.db_errors import unavailable
 
 Command = tuple[Any, ...]
-_PATIENCE_S = 5.0
+Call = tuple[Sequence[Any], Sequence[Any]]
+"""Keys and arguments of a script. In a cluster all keys of a call are in one slot: see `Store.beside`."""
+PATIENCE_S = 5.0
 
 
-class Store:
-    """A Valkey server. `await store.do("HGETALL", key)`; a script: `await store.run(SCRIPT, keys, args)`."""
+class Store(Protocol):
+    """Where things are kept. `await store.do("HGETALL", key)`; a script: `await store.run(SCRIPT, keys,
+    args)`.
+
+    Each verb raises Unavailable where a server is away, full or still loading; what was asked of it may have
+    happened then, or not."""
+
+    async def do(self, *command: Any) -> Any:
+        """Run a command."""
+        ...
+
+    async def run(self, script: str, keys: Sequence[Any], args: Sequence[Any]) -> Any:
+        """Run a Lua script by its hash; load it where the server does not know it (any more)."""
+        ...
+
+    async def run_many(self, script: str, calls: list[Call]) -> list[Any]:
+        """Run a script for many keys and arguments, in one pipeline a server."""
+        ...
+
+    async def run_each(self, script: str, calls: list[Call]) -> list[Any]:
+        """Run a script that goes through its keys and answers a row for each, in as few calls as can be: one
+        where they are all on one server."""
+        ...
+
+    def beside(self, name: str, key: str) -> str:
+        """Name a key that scripts use together with another: in a cluster it is in the same slot."""
+        ...
+
+    def part(self, name: str, key: str) -> str:
+        """Name the part of something that scripts write together with a key: it is one on one server, and
+        one a slot in a cluster."""
+        ...
+
+    async def parts(self, name: str) -> list[str]:
+        """List the parts in which there is anything, but those of servers that are away."""
+        ...
+
+    def subscribe(self, channel: str) -> AsyncIterator[str]:
+        """Yield what is published on a channel from now on, for as long as the connection lasts."""
+        ...
+
+    async def servers(self) -> "list[ValkeyServer]":
+        """List those that take writes."""
+        ...
+
+    async def close(self) -> None:
+        """Answer who waits, and let go of all connections."""
+        ...
+
+
+class ValkeyServer:
+    """One server."""
 
     def __init__(self, url: str) -> None:
-        self._url = url
+        self.url = url
         self.client: Valkey = Valkey.from_url(
             url,
             protocol=2,
@@ -40,11 +93,9 @@ class Store:
         self._hashes: dict[str, str] = {}
 
     async def do(self, *command: Any) -> Any:
-        """Run a command. Unavailable when the server is away, full or still loading."""
         return await self._together(command)
 
     async def run(self, script: str, keys: Sequence[Any], args: Sequence[Any]) -> Any:
-        """Run a Lua script by its hash; load it where the server does not know it (any more)."""
         sha = self._hashes.get(script) or await self._load(script)
         try:
             return await self._together(("EVALSHA", sha, len(keys), *keys, *args))
@@ -52,8 +103,7 @@ class Store:
             sha = await self._load(script)
             return await self._together(("EVALSHA", sha, len(keys), *keys, *args))
 
-    async def run_many(self, script: str, calls: list[tuple[Sequence[Any], Sequence[Any]]]) -> list[Any]:
-        """Run a script for many keys and arguments, in one pipeline."""
+    async def run_many(self, script: str, calls: list[Call]) -> list[Any]:
         sha = self._hashes.get(script) or await self._load(script)
         answers = await self._pipeline([("EVALSHA", sha, len(keys), *keys, *args) for keys, args in calls])
         for n, answer in enumerate(answers):
@@ -63,6 +113,29 @@ class Store:
                 raise answer
         return answers
 
+    async def run_each(self, script: str, calls: list[Call]) -> list[Any]:
+        keys = [key for keys, _ in calls for key in keys]
+        return await self.run(script, keys, [arg for _, args in calls for arg in args])
+
+    def beside(self, name: str, key: str) -> str:
+        return name
+
+    def part(self, name: str, key: str) -> str:
+        return name
+
+    async def parts(self, name: str) -> list[str]:
+        return [name]
+
+    async def servers(self) -> "list[ValkeyServer]":
+        return [self]
+
+    async def asking(self, command: Command) -> Any:
+        """Run a command for a key that is on its way to this server."""
+        _, answer = await self._pipeline([("ASKING",), command])
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
     async def _load(self, script: str) -> str:
         sha = await self._together(("SCRIPT", "LOAD", script))
         self._hashes[script] = sha.decode() if isinstance(sha, bytes) else sha
@@ -70,7 +143,7 @@ class Store:
 
     async def _pipeline(self, commands: list[Command]) -> list[Any]:
         try:
-            async with asyncio.timeout(_PATIENCE_S):
+            async with asyncio.timeout(PATIENCE_S):
                 if len(commands) == 1:
                     return [await self._one(commands[0])]
                 async with self.client.pipeline(transaction=False) as opened:
@@ -90,10 +163,7 @@ class Store:
             return error
 
     async def subscribe(self, channel: str) -> AsyncIterator[str]:
-        """Yield what is published on a channel from now on, for as long as the connection lasts."""
-        patient: Valkey = Valkey.from_url(
-            self._url, protocol=2, socket_timeout=None, socket_connect_timeout=2
-        )
+        patient: Valkey = Valkey.from_url(self.url, protocol=2, socket_timeout=None, socket_connect_timeout=2)
         try:
             async with patient.pubsub() as opened:
                 pubsub: Any = opened

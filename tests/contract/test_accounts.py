@@ -9,6 +9,7 @@ from hashlib import sha256
 import msgspec
 import pytest
 from both_ways import WAYS, at_the_other_end, reached
+from valkeys import forget_all, names_in
 
 from mercat import ids
 from mercat.accounts import (
@@ -33,6 +34,8 @@ from mercat.ids import AddressId, LinkId, PaymentMethodId, SellerId, UserId
 from mercat.kit import clock, codec
 from mercat.kit.refusals import Invalid, NotFound, SignInFirst, TooManyRequests
 from mercat.kit.signing import seal
+
+pytestmark = pytest.mark.valkeys
 
 ANN = NewPerson("ann@shop.example", "correct horse", "Ann")
 BOB = NewPerson("bob@shop.example", "battery staple", "Bob")
@@ -170,8 +173,8 @@ async def test_who_signed_in_is_known_by_the_token(accounts):
 async def test_the_token_itself_is_kept_nowhere(local, store):
     await local.register(ANN)
     session = await sign_in(local)
-    kept = [await store.do("DUMP", name) for name in await store.do("KEYS", "*")]
-    assert session.token.encode() not in b"".join([*kept, *await store.do("KEYS", "*")])
+    kept = [await store.do("DUMP", name) for name in await names_in(store, "*")]
+    assert session.token.encode() not in b"".join([*kept, *await names_in(store, "*")])
     assert 0 < await store.do("TTL", key(session.token)) <= MONTH.total_seconds()
 
 
@@ -290,7 +293,7 @@ async def test_a_guest_is_somebody_without_a_row(accounts, db):
 async def test_a_guest_whom_the_store_lost_comes_back(accounts, store, clock_ahead):
     guest, gone, claimed = await accounts.guest(), await accounts.guest(), await accounts.guest()
     await accounts.claim(claimed.user_id, await accounts.register(ANN))
-    await store.do("FLUSHALL")
+    await forget_all(store)
     await accounts.sign_out(gone.token)
     caller = await accounts.who(guest.token)
     assert (caller.user_id, caller.guest, caller.email) == (guest.user_id, True, None)
@@ -302,7 +305,7 @@ async def test_a_guest_whom_the_store_lost_comes_back(accounts, store, clock_ahe
         assert await accounts.who(guest.token[:n] + other + guest.token[n + 1 :]) is None, "not made by us"
     assert await accounts.who("guest.") is None
     assert await accounts.who("guest.é") is None
-    await store.do("FLUSHALL")
+    await forget_all(store)
     clock_ahead(31 * DAY_S)
     assert await accounts.who(guest.token) is None, "too long ago"
 

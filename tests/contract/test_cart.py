@@ -5,13 +5,16 @@ from contextlib import AsyncExitStack
 
 import pytest
 from both_ways import WAYS, reached
+from valkeys import forget_all
 
 from mercat import ids
 from mercat.app import build_shop
 from mercat.cart import API, Cart, CartFull, Spent
 from mercat.catalog import NewProduct
 from mercat.inventory import Line
-from mercat.kit.refusals import NotFound
+from mercat.kit.refusals import NotFound, Unavailable
+
+pytestmark = pytest.mark.valkeys
 
 BOB = ids.SellerId(7)
 
@@ -50,7 +53,7 @@ def quantities(basket):
 
 
 async def loses_everything(shop):
-    await shop.host.store.client.flushall()
+    await forget_all(shop.host.store)
 
 
 async def test_adding_adds_to_what_is_there(cart, goods, ann):
@@ -249,3 +252,74 @@ async def test_what_cannot_be_read_is_neither_merged_nor_left_after_buying(shop,
     await shop.host.store.do("HSET", f"cart:{ann}", str(tea), "not JSON")
     await cart.spend_many([Spent(ann, basket.cart_id, [Line(cup, 1), Line(tea, 1)])])
     assert await shop.host.store.do("HLEN", f"cart:{ann}") == 0
+
+
+class Dying:
+    """A store whose process dies at its `nth` script: before that is sent, or once it was carried out."""
+
+    def __init__(self, store, nth, carried_out):
+        self._store, self._nth, self._carried_out = store, nth, carried_out
+
+    def __getattr__(self, name):
+        return getattr(self._store, name)
+
+    async def run_many(self, script, calls):
+        self._nth -= 1
+        if self._nth == 0:
+            if self._carried_out:
+                await self._store.run_many(script, calls)
+            raise Unavailable
+        return await self._store.run_many(script, calls)
+
+
+@pytest.mark.parametrize("carried_out", [False, True])
+@pytest.mark.parametrize("nth", [1, 2, 3])
+async def test_a_merge_that_dies_anywhere_is_gone_on_with_and_moves_everything_once(
+    shop, goods, ann, monkeypatch, nth, carried_out
+):
+    cart = shop.cart
+    tea, cup, pot = (each.offer_id for each in goods)
+    guest = ids.new(ids.UserId)
+    await cart.add(ann, tea, 1)
+    await cart.add(guest, tea, 2)
+    await cart.add(guest, cup, 3)
+    await cart.add_code(guest, "SPRING")
+    with monkeypatch.context() as dying:
+        dying.setattr(cart, "_store", Dying(shop.host.store, nth, carried_out))
+        with pytest.raises(Unavailable):
+            await cart.merge(guest, ann)
+    moved = quantities(await cart.basket(ann)) == {tea: 3, cup: 3}
+    assert moved or quantities(await cart.basket(guest)) == {tea: 2, cup: 3}, "something is nowhere"
+    await cart.add(guest, pot, 1)
+    await cart.merge(guest, ann)
+    await cart.merge(guest, ann)
+    assert quantities(await cart.basket(ann)) == {tea: 3, cup: 3, pot: 1}
+    basket = await cart.basket(guest)
+    assert (basket.lines, basket.codes) == ([], [])
+    assert (await cart.basket(ann)).codes == ["SPRING"]
+
+
+@pytest.mark.parametrize("carried_out", [False, True])
+@pytest.mark.parametrize("nth", [1, 2, 3])
+async def test_a_spending_that_dies_anywhere_takes_once_what_was_bought(
+    shop, goods, ann, monkeypatch, nth, carried_out
+):
+    cart = shop.cart
+    tea, cup, _ = (each.offer_id for each in goods)
+    guest = ids.new(ids.UserId)
+    await cart.add(guest, tea, 2)
+    await cart.add(guest, cup, 1)
+    bought = await cart.basket(guest)
+    await cart.merge(guest, ann)
+    await cart.add(ann, tea, 5)
+    await cart.add(guest, tea, 1)
+    spent = [Spent(guest, bought.cart_id, [Line(tea, 2), Line(cup, 1)])]
+    with monkeypatch.context() as dying:
+        dying.setattr(cart, "_store", Dying(shop.host.store, nth, carried_out))
+        with pytest.raises(Unavailable):
+            await cart.spend_many(spent)
+    for _ in range(2):
+        await cart.spend_many(spent)
+    after = await cart.basket(guest)
+    assert (after.lines, after.cart_id != bought.cart_id) == ([], True)
+    assert quantities(await cart.basket(ann)) == {tea: 6}

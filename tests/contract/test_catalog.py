@@ -27,7 +27,10 @@ from mercat.ids import OfferId, ProductId, SellerId
 from mercat.kit.event_log import deliver
 from mercat.kit.refusals import Invalid, NotFound
 from mercat.kit.stand_ins import remote, serve_asks
-from mercat.kit.valkey import Store
+from mercat.kit.valkey import ValkeyServer
+from mercat.kit.valkey_cluster import open_store
+
+pytestmark = pytest.mark.valkeys
 
 BOB, EVE = SellerId(7), SellerId(8)
 TEA = NewProduct(
@@ -422,7 +425,7 @@ async def test_what_is_not_there_is_not_found(catalog):
 @pytest.fixture
 async def elsewhere(pool, settings):
     """The catalogue in another process: caches and ears of its own."""
-    store = Store(settings.cache_url)
+    store = open_store(settings.cache_url)
     other = Catalog(await pool("catalog"), store, settings)
     yield other
     await store.close()
@@ -500,7 +503,7 @@ async def test_without_news_a_product_is_stale_for_no_longer_than_promised(pool,
 
 
 async def test_a_cache_that_is_away_costs_no_answer(pool, settings):
-    nobody = Store("unix:///tmp/mercat-nobody-is-here.sock")
+    nobody = ValkeyServer("unix:///tmp/mercat-nobody-is-here.sock")
     catalog = Catalog(await pool("catalog"), nobody, settings)
     await catalog.add_category("Tea & Herbs")
     listed = await catalog.create(BOB, "Bob's", TEA)
@@ -520,12 +523,12 @@ class Slow:
     def __getattr__(self, name):
         return getattr(self._db, name)
 
-    async def fetchrow(self, *asked):
-        row = await self._db.fetchrow(*asked)
+    async def fetch(self, *asked):
+        rows = await self._db.fetch(*asked)
         if not self.has_read.is_set():
             self.has_read.set()
             await self.may_go_on.wait()
-        return row
+        return rows
 
 
 @pytest.mark.parametrize("told", ["cleared", "kept by another", "by word alone"])
@@ -539,7 +542,7 @@ async def test_who_is_slow_never_puts_an_older_product_into_the_caches(pool, cac
     if told == "cleared":
         await local.change_offer(BOB, listed.offer_id, 999)
     else:  # the change is committed, and nobody has been told yet but one who reads
-        nobody = Store("unix:///tmp/mercat-nobody-is-here.sock")
+        nobody = ValkeyServer("unix:///tmp/mercat-nobody-is-here.sock")
         await Catalog(await pool("catalog"), nobody, settings).change_offer(BOB, listed.offer_id, 999)
         await nobody.close()
         if told == "kept by another":

@@ -1,15 +1,18 @@
 """`mercat check --config` asks everything that a file names, says what contradicts, and changes nothing."""
 
 import asyncio
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
 import msgspec
 import pytest
 from contract.test_stand_ins import listening
+from waiting import until
 
 from mercat.app import build_shop, internal_app
 from mercat.cli.checking_config import look_over_config
+from mercat.kit.refusals import Unavailable
+from mercat.kit.valkey_cluster import SLOTS
 from mercat.kit.wal import open_slot
 
 NOBODY = "http://127.0.0.1:9"
@@ -97,3 +100,40 @@ async def test_a_log_that_is_in_kafka_is_missed(looked_at, db):
     await db.execute("update events.relayed set closed = last_id")
     assert "goes on in Kafka" in (await looked_at())["log", "wrong"]
     await db.execute("update events.relayed set closed = null")
+
+
+async def test_a_cluster_is_looked_at(looked_at, three):
+    found = await looked_at(store_url=three.url)
+    assert "a cluster with 3 primaries" in found["store", "fine"]
+    assert found["store", "look"].startswith("3 of 3 primaries have no replica")
+    assert "It is a cluster" in (await looked_at(store_url=three.primaries[0].url))["store", "wrong"]
+    assert "are one Valkey" in (await looked_at(store_url=three.url, cache_url=three.url))["valkey", "wrong"]
+
+
+async def test_what_contradicts_in_a_cluster_is_named(looked_at, three, settings):
+    strangers = f"{three.url},valkey://127.0.0.1:9,{settings.cache_url}"
+    assert "2 of 5 addresses" in (await looked_at(store_url=strangers))["store", "look"]
+    nobody = "valkey://127.0.0.1:9,valkey://127.0.0.1:10"
+    assert "does not answer" in (await looked_at(store_url=nobody))["store", "wrong"]
+
+    last = three.primaries[2]
+    await last.ask("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+    try:
+        assert (
+            "One of its primaries may lose carts" in (await looked_at(store_url=three.url))["store", "wrong"]
+        )
+        assert "a cluster" in (await looked_at(cache_url=three.url))["cache", "fine"]
+    finally:
+        await last.ask("CONFIG", "SET", "maxmemory-policy", "noeviction")
+
+    async def lacks() -> str:
+        for node in reversed(three.primaries):  # who is not told at once hears again that it is there
+            with suppress(Unavailable):
+                await node.ask("CLUSTER", "DELSLOTSRANGE", SLOTS - 100, SLOTS - 1)
+        return (await looked_at(store_url=three.url)).get(("store", "wrong"), "")
+
+    try:
+        assert "100 of 16384 slots are on no server" in await until(lacks)
+    finally:
+        await last.ask("CLUSTER", "ADDSLOTSRANGE", SLOTS - 100, SLOTS - 1)
+        await until(three.is_whole)

@@ -21,6 +21,8 @@ from mercat.kit import signing
 from mercat.kit.limits import Limit
 from mercat.kit.refusals import TooManyRequests
 
+pytestmark = pytest.mark.valkeys
+
 QUEUE = f"/flash-sales/{SALE}/queue"
 
 

@@ -7,6 +7,7 @@ import pytest
 from both_ways import WAYS, reached
 from flash_scene import OPERATOR, SALE
 from flash_scene import scene as scene
+from valkeys import forget_all
 
 from mercat import app, ids
 from mercat.checkout import Buy, CheckoutInProgress, NotAdmitted
@@ -29,9 +30,12 @@ from mercat.flashsale import (
 )
 from mercat.flashsale.messages import NotPossible, NotStarted
 from mercat.flashsale.rules import Draw
+from mercat.flashsale.sale_store import SaleStore
 from mercat.kit import clock, codec
 from mercat.kit.refusals import Invalid, NotFound, SignInFirst, Unavailable
 from mercat.kit.rpc import Caller
+
+pytestmark = pytest.mark.valkeys
 
 # -- the queue
 
@@ -112,7 +116,7 @@ async def test_a_line_that_valkey_lost_comes_back(scene):
     people, _ = await scene.crowd(6)
     await scene.tick()
     before = [(await scene.stands(each)).place for each in people]
-    await scene.shop.host.store.do("FLUSHALL")
+    await forget_all(scene.shop.host.store)
     with pytest.raises(Unavailable):
         await scene.sales.join(scene.person(), SALE)
     with pytest.raises(Unavailable):
@@ -127,7 +131,7 @@ async def test_a_line_whose_end_valkey_lost_gives_no_number_twice(scene):
     people, _ = await scene.crowd(4)
     await scene.tick()
     store = scene.shop.host.store
-    await store.do("SET", f"flash_numbers:{SALE}", 2)
+    await store.do("SET", SaleStore(store).numbers_key(SALE), 2)
     await store.do("ZREM", f"flash_queue:{SALE}", int(people[2].user_id), int(people[3].user_id))
     await scene.tick()
     assert [(await scene.stands(each)).number for each in people] == [1, 2, 3, 4]
@@ -426,7 +430,7 @@ async def test_a_sale_that_nobody_can_serve_delays_no_other(scene):
     other = await scene.lists()
     await scene.sales.create(NewSale(sale_id="a", offer_id=other, units=1, starts_at=clock.now()))
     await scene.shop.host.store.do("SET", "flash_queue:a", "not a sorted set")
-    await scene.shop.host.store.do("SET", "flash_numbers:a", 5)
+    await scene.shop.host.store.do("SET", SaleStore(scene.shop.host.store).numbers_key("a"), 5)
     await scene.crowd(2)
     await scene.tick()
     assert (await scene.sales.sale(SALE)).serving == 2
@@ -520,7 +524,7 @@ async def test_a_guest_who_signs_in_keeps_the_place(scene):
     member, other = scene.person(), scene.person()
     await scene.sales.adopt(guest.user_id, member.user_id)
     await scene.sales.adopt(next_in_line.user_id, other.user_id)
-    await scene.shop.host.store.do("FLUSHALL")
+    await forget_all(scene.shop.host.store)
     await scene.tick()
     scene.look()
     stands = await scene.stands(member)

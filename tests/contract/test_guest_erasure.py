@@ -7,11 +7,14 @@ from house import ANN, House, Visitor, credentials
 from house import house as house
 from house import opened as opened
 from journeys.people import HOME, new_key, until
+from valkeys import forget_all
 
 from mercat import ids
 from mercat.ids import OrderId, UserId
 from mercat.kit.signing import link_key
 from mercat.web.routes import PREFIX
+
+pytestmark = pytest.mark.valkeys
 
 BOB = {"email": "bob@example.com", "password": "battery staple", "name": "Bob"}
 CUP = {"title": "A cup", "description": "", "category": "cups", "price": 5, "currency": "USD", "quantity": 9}
@@ -70,7 +73,7 @@ async def test_a_guest_is_forgotten_by_the_key_from_any_browser(house, cup, db):
         await elsewhere.api("DELETE", by_key(house, second), 200)
     await buyer.api("GET", "/orders", 401)
     assert await house.shop.accounts.who(token) is None
-    await house.shop.host.store.client.flushall()  # what the store loses does not come back either
+    await forget_all(house.shop.host.store)  # what the store loses does not come back either
     assert await house.shop.accounts.who(token) is None
     for table in ("address", "payment_method"):
         left = await db.fetchval(f"select count(*) from accounts.{table} where user_id = $1", who.user_id)

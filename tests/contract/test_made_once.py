@@ -7,8 +7,11 @@ from base64 import b64decode, b64encode
 
 import pytest
 from journeys.people import ok
+from valkeys import names_in
 
 from mercat.web.routes import PREFIX
+
+pytestmark = pytest.mark.valkeys
 
 KEY = "a1b2c3d4"
 
@@ -143,11 +146,6 @@ def secret_in_base64(secret):
 
 async def stored(shop):
     """All answers that the store keeps, and the bodies in them."""
-    cursor = "0"
-    while True:
-        cursor, keys = await shop.host.store.do("SCAN", cursor, "MATCH", "*once:*", "COUNT", "1000")
-        for key in keys:
-            value = await shop.host.store.do("GET", key)
-            yield value.decode() + b64decode(json.loads(value)["body"]).decode()
-        if cursor in ("0", b"0", 0):
-            return
+    for key in await names_in(shop.host.store, "*once:*"):
+        value = await shop.host.store.do("GET", key)
+        yield value.decode() + b64decode(json.loads(value)["body"]).decode()

@@ -12,6 +12,7 @@ from house import house as house
 from house import opened as opened
 from journeys.people import HOME, new_key, until
 from pyotp.totp import TOTP
+from valkeys import forget_all
 
 from mercat import ids
 from mercat.accounts import Credentials
@@ -562,7 +563,7 @@ async def test_a_guests_token_brings_nothing_back_of_who_left(house):
     await guest.api("POST", "/accounts", 201, ANN)
     await guest.api("POST", "/sessions", 201, credentials(ANN))
     await guest.api("DELETE", "/account", 200, {"current_password": ANN["password"]})
-    await house.shop.host.store.do("FLUSHALL")
+    await forget_all(house.shop.host.store)
     assert await house.shop.accounts.who(token) is None
 
 

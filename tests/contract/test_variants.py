@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from valkeys import forget_all
 from waiting import until
 
 from mercat.web.routes import PREFIX
@@ -137,7 +138,7 @@ async def test_two_listings_at_once_cannot_both_have_a_sku(people):
 async def test_the_same_key_lists_once_with_the_same_ids(people):
     key = {"Idempotency-Key": "k-1"}
     first = await people.seller.post(PRODUCTS, json=MUG, headers=key)
-    await people.shop.host.store.client.flushall()  # the answer is forgotten; the listing is not
+    await forget_all(people.shop.host.store)  # the answer is forgotten; the listing is not
     tokens = {"email": "bob@example.com", "password": "mercat-test"}
     token = (await people.nobody.post(f"{PREFIX}/sessions", json=tokens)).json()["token"]
     people.nobody.cookies.clear()

@@ -28,17 +28,18 @@ _AWAY = (502, 503)
 class Person:
     """Somebody who joins, waits, buys, and asks again whenever nobody answers."""
 
-    def __init__(self, http, token, body):
-        self.http, self.body = http, body
+    def __init__(self, http, token, body, sale=SALE):
+        self.http, self.body, self.sale = http, body, sale
         self.headers = {"Authorization": f"Bearer {token}"}
         self.key = f"flash-{token[:20]}"
         self.order = ""
         self.end = ""
         self.numbers: list[int] = []
         self.odd: list[str] = []
+        self.away = 0
 
     async def lives_through(self):
-        queue = f"/flash-sales/{SALE}/queue"
+        queue = f"/flash-sales/{self.sale}/queue"
         await self._ask("POST", queue)
         while not self.end:
             said = await self._ask("GET", queue)
@@ -75,6 +76,7 @@ class Person:
                 continue
             if said.status_code not in _AWAY:
                 return said
+            self.away += 1
             await asyncio.sleep(0.05)
 
 

@@ -8,13 +8,13 @@ import pytest
 
 from mercat.kit.batching import Coalescer
 from mercat.kit.refusals import Unavailable
-from mercat.kit.valkey import Store
+from mercat.kit.valkey import ValkeyServer
 
 _DISK_FULL = "do $$ begin raise exception 'no space left on device' using errcode = '53100'; end $$"
 
 
 async def test_a_full_valkey_is_away_for_each_of_many_who_write(settings):
-    store = Store(settings.store_url)
+    store = ValkeyServer(settings.store_url)
     await store.do("SET", "before", "1")
     await store.client.execute_command("CONFIG", "SET", "maxmemory", "1")
     try:

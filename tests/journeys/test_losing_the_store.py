@@ -3,9 +3,10 @@
 import httpx
 import pytest
 from journeys.people import Town, code, ok, until
+from valkeys import forget_all
 
 from mercat import settings
-from mercat.kit.valkey import Store
+from mercat.kit.valkey import ValkeyServer
 from mercat.lab.bench.shop import audited, opened
 
 
@@ -32,13 +33,13 @@ async def test_carts_guests_and_places_in_line_come_back():
                 return "pass" in await guest.get(line)
 
             await until(has_a_turn)  # from here on the place stands in PostgreSQL
-            store = Store(settings.load(shop.environment()).store_url)
+            store = ValkeyServer(settings.load(shop.environment()).store_url)
 
             async def copied() -> bool:
                 return not await store.do("ZCARD", "carts:changed")
 
             assert await until(copied) < 5
-            await store.client.flushall()
+            await forget_all(store)
             await store.close()
             http.cookies.clear()
             assert code(await mia.ask("GET", "/cart")) == (401, "sign_in_first")

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from mercat import settings_file
+from mercat.kit.valkey_cluster import addresses_in
 from mercat.settings import Settings, WrongSetting, load
 
 WHOLE = """
@@ -75,6 +76,26 @@ def test_a_file_says_everything(told):
     assert "sk_x" not in repr(settings)
 
 
+def test_servers_of_a_cluster_are_addresses_with_commas(told):
+    servers = ["valkeys://:a,b@v1:1", "valkeys://v2:2"]
+    settings = told(f'[valkey]\nstore = ["{servers[0]}", "{servers[1]}"]\ncache = "valkey://c:3"')
+    assert addresses_in(settings.store_url) == servers
+    assert addresses_in(settings.cache_url) == ["valkey://c:3"]
+
+
+def test_replicas_of_the_catalogue_are_addresses_and_its_primary_is_the_shops_own(told):
+    main = "postgresql://pg-main:6432/shop"
+    urls = ["postgresql://r1:1/shop", "postgresql://r2/shop"]
+    catalog = f'{{{{primary = "{main}", replicas = ["{urls[0]}", "{urls[1]}"]}}}}'
+    settings = told(f'[postgres]\nmain = "{main}"\ncatalog = {catalog}')
+    first, second = (settings.at(place).database() for place in settings.replicas())
+    assert first == {"host": "r1", "port": 1, "database": "shop"}
+    assert second == {"host": "r2", "port": 5432, "database": "shop"}
+    assert load({}).replicas() == []
+    with pytest.raises(WrongSetting, match="MERCAT_CATALOG_REPLICAS"):
+        load({"MERCAT_CATALOG_REPLICAS": "r1:1"}).replicas()
+
+
 def test_a_variable_wins_over_the_file_and_over_the_file_of_a_value(told):
     settings = told(
         MERCAT_POOL_SIZE="7",
@@ -113,11 +134,14 @@ def test_a_variable_can_name_a_file_too(tmp_path):
         ('[media]\ns3 = "x"', r"\[media\] is not built"),
         ('[analytics]\nengine = "x"', "analytics.engine is no setting"),
         ('[postgres]\ncatalog = "postgresql://x/y"', "service's own database is not built"),
+        ('[postgres.catalog]\nprimary = "postgresql://x/y"', "service's own database is not built"),
+        ('[postgres.catalog]\nreplica = "postgresql://x/y"', "postgres.catalog.replica is no setting"),
         ('[postgres]\nmain = "mysql://x/y"', "postgres.main is no address"),
         ('[postgres]\nmain = "postgresql://x:port/y"', "postgres.main"),
         ('[postgres]\nmain = "postgresql://me:secret@x/y"', "roles and passwords are derived"),
         ('[postgres]\ntls = "perhaps"', "MERCAT_POSTGRES_TLS"),
-        ('[valkey]\nstore = ["valkey://a", "valkey://b"]', "valkey.store: several are not built"),
+        ("[valkey]\nstore = []", "valkey.store: several are not built"),
+        ("[valkey]\nstore = [6379, true, {{a = 1}}]", "valkey.store is neither text nor a number"),
         ('[valkey]\nstorage = "valkey://a"', "valkey.storage is no setting"),
         ("[search]\nslices = 24", "search.slices is no setting"),
         ("[services]\ncart = {{url = 1}}", "services.cart is neither text nor a number"),

@@ -84,7 +84,8 @@ class ShopperPool:
         """Fill the carts of those who bought longest ago."""
         people = [self._empty.popleft() for _ in range(min(most, len(self._empty)))]
         if people:
-            async with self._store.client.pipeline(transaction=False) as opened:
+            [server] = await self._store.servers()
+            async with server.client.pipeline(transaction=False) as opened:
                 pipe: Any = opened
                 for person in people:
                     pipe.hset(self._carts[person], mapping=next(self._baskets))

@@ -214,8 +214,11 @@ async def _bytes(owner: asyncpg.Connection) -> dict[str, int]:
 
 async def _held_by_store(shop: Shop) -> int:
     """Say what the store holds in memory, in bytes."""
-    client: Any = shop.host.store.client
-    return (await client.info("memory"))["used_memory"]
+    held = 0
+    for server in await shop.host.store.servers():
+        client: Any = server.client
+        held += (await client.info("memory"))["used_memory"]
+    return held
 
 
 if __name__ == "__main__":
