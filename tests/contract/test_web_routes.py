@@ -383,6 +383,12 @@ async def test_bad_bodies(people: Any) -> None:
                 assert said.json()["pointer"].startswith(f"/{name}"), (named(route), name, odd, said.text)
 
 
+def test_every_route_answers_200_201_or_202_with_something_by_name() -> None:
+    assert [route.path for route in TABLE if route.status not in (200, 201, 202)] == []
+    nothing = (None, "None", bool, int, str)
+    assert [route.path for route in TABLE if route.signature.return_annotation in nothing] == []
+
+
 async def test_unknown_methods_and_paths(people: Any) -> None:
     for path in sorted({path_of(route) for route in TABLE}):
         there = {route.verb for route in TABLE if path_of(route) == path}

@@ -302,6 +302,7 @@ async def test_from_listing_to_return(people: Any, settings: Settings) -> None:
         "POST", f"/seller/reviews/{review['review_id']}/reply", 201, json={"body": "Thank you."}
     )
     assert reply["reply"]["body"] == "Thank you."
+    await bob("POST", f"/reviews/{review['review_id']}/report", 201)
     await bob("POST", f"/reviews/{review['review_id']}/report", 201, json={"reason": "Rude."})
     operator = Api(people.operator, asked)
     await operator("POST", f"/seller/reviews/{review['review_id']}/reply", 403, json={"body": "No."})
