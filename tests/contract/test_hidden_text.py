@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from contract.test_exports import PNG
 from msgspec import inspect
 
 from mercat.catalog.formatted import plain_text
@@ -81,6 +82,14 @@ async def test_no_text_of_a_product_hides_anything(people: Any, hidden: str) -> 
         said = await people.seller.post(f"{PREFIX}/seller/products", json=thing | member)
         assert said.status_code == 422, (member, said.text)
         assert said.json()["pointer"].startswith(pointer.rsplit("/", 1)[0] or pointer), (pointer, said.text)
+
+
+@pytest.mark.parametrize("hidden", HIDDEN)
+async def test_nothing_hides_in_what_is_said_of_a_picture(people: Any, hidden: str) -> None:
+    sent = {"files": {"file": ("a.png", PNG)}, "data": {"alt": hidden}}
+    said = await people.seller.post(f"{PREFIX}/media", **sent)
+    assert (said.status_code, said.json()["pointer"]) == (422, "/alt"), said.text
+    assert said.json()["detail"].startswith("A text has no control characters")
 
 
 def test_of_a_file_such_signs_are_left_out() -> None:
