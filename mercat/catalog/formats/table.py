@@ -37,8 +37,9 @@ def _says_own(row: Columns) -> bool:
     """Say whether the options of a line of JSON are those its own variant is chosen by, each with one text;
     elsewhere they are what can be chosen, each with a list."""
     given: object = row.get("options")
-    values = cast(Mapping[str, object], given).values() if isinstance(given, dict) else [[]]
-    return not any(isinstance(each, list) for each in values)
+    if not isinstance(given, dict):
+        return False
+    return not any(isinstance(each, list) for each in cast(Mapping[str, object], given).values())
 
 
 def _knows(raw: Mapping[str, Any]) -> bool:
