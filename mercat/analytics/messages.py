@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct
 
 from mercat.ids import ExperimentId, SellerId, ViewId
+from mercat.kit.text import SEEN_LINE
 
 ReportName = Literal["sales", "orders", "products", "searches", "funnel", "cohorts", "stock"]
 GroupBy = Literal["day", "hour", "week", "month", "seller", "category", "product", "country", "channel"]
@@ -72,7 +73,7 @@ SUBJECTS: dict[Subject, tuple[str, str, str]] = {
 """Of each subject: its name, and what A and B are; A is how things are without an experiment."""
 EXPERIMENTS_MAX = 50
 """The latest that are listed."""
-ExperimentName = Annotated[str, Meta(min_length=1, max_length=80)]
+ExperimentName = Annotated[str, Meta(min_length=1, max_length=80, pattern=SEEN_LINE)]
 LeastEffect = Annotated[int, Meta(ge=1, le=100)]
 """The smallest difference worth finding, in percent of A's rate; a smaller one takes more visits."""
 
@@ -130,7 +131,7 @@ class ExperimentResult(Struct, frozen=True, kw_only=True):
 
 VIEWS_MAX = 20
 """Of one person."""
-ViewName = Annotated[str, Meta(min_length=1, max_length=80)]
+ViewName = Annotated[str, Meta(min_length=1, max_length=80, pattern=SEEN_LINE)]
 
 
 class NewView(Struct, frozen=True, kw_only=True):

@@ -3,6 +3,7 @@
 from typing import Any
 
 import asyncpg
+from msgspec import structs
 
 from mercat.catalog.messages import (
     TEXTS,
@@ -18,7 +19,6 @@ from mercat.ids import ProductId, SellerId
 from mercat.kit import codec, sql
 
 queries = sql.load("mercat.catalog")
-"""Begins the address of a picture that the shop drew because there was none."""
 _NAMES_MAX = 5_000
 
 
@@ -60,11 +60,19 @@ def _exported(row: Any) -> ExportedProduct:
         attributes=codec.decode(row["attributes"], dict[str, WholeAttribute]),
         options=in_order(options, row["option_names"]),
         tags=list(row["tags"]),
-        images=[image for image in images if not image.url.startswith(DRAWN)],
+        images=_given(images),
         histogram=list(row["histogram"]),
         popularity=row["popularity"],
         created_at=row["created_at"],
-        variants=codec.decode(row["variants"], list[ExportedVariant]),
+        variants=[
+            structs.replace(variant, images=_given(variant.images))
+            for variant in codec.decode(row["variants"], list[ExportedVariant])
+        ],
         seo_title=row["seo_title"],
         seo_description=row["seo_description"],
     )
+
+
+def _given(images: list[Image]) -> list[Image]:
+    """Leave out pictures that the shop drew: nobody gave them."""
+    return [image for image in images if not image.url.startswith(DRAWN)]

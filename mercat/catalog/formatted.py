@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import nh3
 
+from mercat.kit.text import without_hidden
+
 
 def _tags(names: str) -> frozenset[str]:
     return frozenset(names.split())
@@ -70,10 +72,8 @@ def line_source(text: str) -> str:
 
 
 def plain_text(value: str) -> str:
-    """Remove the characters that no text of a shop has: NUL, and what separates our own lists."""
-    if "\x00" in value or "\x1f" in value:
-        value = value.replace("\x00", "").replace("\x1f", " ")
-    return value.strip()
+    """Trim a text, without the characters that no text of a shop has."""
+    return without_hidden(value).strip()
 
 
 def entities(text: str) -> str:

@@ -29,7 +29,7 @@ from mercat.catalog.messages import (
     texts_of,
 )
 from mercat.catalog.offers import sale_columns
-from mercat.catalog.rules import check_for_sale, drawn_image, fingerprint, kept_texts
+from mercat.catalog.rules import check_for_sale, drawn_images, fingerprint, kept_texts
 from mercat.catalog.variants import (
     PlannedVariant,
     Selling,
@@ -245,7 +245,7 @@ def _images(before: Listing, change: ProductChange, product_id: ProductId, title
     standing = {image.source: image for image in before.images} | {each.url: each for each in before.images}
     found = [standing.get(url) or Image(url, title) for url in change.images]
     images = [structs.replace(image, alt=change.alts.get(image.url) or image.alt) for image in found]
-    return images or [drawn_image(product_id, title)]
+    return images or drawn_images(product_id, title, before.images)
 
 
 def _options(
@@ -306,7 +306,7 @@ async def _insert(
             codec.text(options),
             list(options),
             product.tags,
-            codec.text(images or [drawn_image(owner.product_id, texts.title)]),
+            codec.text(images or drawn_images(owner.product_id, texts.title)),
             clock.now(),
         )
     except asyncpg.UniqueViolationError:

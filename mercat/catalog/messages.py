@@ -13,7 +13,7 @@ from mercat.countries import CountryCode
 from mercat.events import StockQuantity
 from mercat.ids import CategoryId, ImportId, OfferId, ProductId, SellerId, SkuId
 from mercat.kit.refusals import Conflict, Invalid
-from mercat.kit.text import LINE, SEEN_LINE, with_words
+from mercat.kit.text import LINE, PROSE, SEEN_LINE, SEEN_PROSE, with_words
 from mercat.money import MINOR_MAX
 from mercat.quantity import QUANTITY_MAX, Quantity
 
@@ -60,15 +60,17 @@ OfferReason = Literal[
 ImportStatus = Literal["active", "paused", "draft"]
 OfferSort = Literal["newest", "cheapest", "dearest"]
 Title = Annotated[str, Meta(min_length=1, max_length=TITLE_MAX, pattern=SEEN_LINE)]
-Description = Annotated[str, Meta(max_length=DESCRIPTION_MAX)]
+Description = Annotated[str, Meta(max_length=DESCRIPTION_MAX, pattern=PROSE)]
 Brand = Annotated[str, Meta(max_length=BRAND_MAX, pattern=LINE)]
 TAX_CLASS_MAX = 30
 TaxClass = Annotated[str, Meta(max_length=TAX_CLASS_MAX, pattern=r"^[a-z0-9][a-z0-9_-]*$")]
 """A short code of tables of tax, such as `food`; goods without one are taxed at the standard rate."""
 CategoryName = Annotated[str, Meta(max_length=CATEGORY_MAX)]
 """The slug of a category, its name, or its names from the root as in `Kitchen > Pots`."""
-CategoryTitle = Annotated[str, Meta(min_length=1, max_length=CATEGORY_NAME_MAX, pattern=r"\S")]
-CategoryPath = Annotated[list[CategoryTitle], Meta(min_length=1, max_length=CATEGORY_DEPTH_MAX)]
+CategoryTitle = Annotated[str, Meta(min_length=1, max_length=CATEGORY_NAME_MAX, pattern=SEEN_LINE)]
+_GivenName = Annotated[str, Meta(min_length=1, max_length=CATEGORY_NAME_MAX, pattern=r"\S")]
+CategoryPath = Annotated[list[_GivenName], Meta(min_length=1, max_length=CATEGORY_DEPTH_MAX)]
+"""As a file names it, from the root."""
 CategoryMaking = Literal["create", "refuse", "ask"]
 """What becomes of categories that a file brings and the shop does not have: they are made; their rows are
 refused; or these are refused and the names wait for an operator."""
@@ -79,22 +81,23 @@ SoldAt = Annotated[int, Meta(gt=0, le=MINOR_MAX)]
 Attribute = str | float | bool
 WholeAttribute = str | int | float | bool
 """One whose whole numbers stay whole."""
-AttributeName = Annotated[str, Meta(min_length=1, max_length=ATTRIBUTE_NAME_MAX)]
-AttributeText = Annotated[str, Meta(max_length=ATTRIBUTE_TEXT_MAX)]
+AttributeName = Annotated[str, Meta(min_length=1, max_length=ATTRIBUTE_NAME_MAX, pattern=SEEN_LINE)]
+AttributeText = Annotated[str, Meta(max_length=ATTRIBUTE_TEXT_MAX, pattern=PROSE)]
 Attributes = Annotated[dict[AttributeName, AttributeText | float | bool], Meta(max_length=ATTRIBUTES_MAX)]
 _IMAGE = with_words(r"^(https?://|/)", "Give the address of a picture: https://… or one of POST /media.")
 ImageUrl = Annotated[str, Meta(max_length=IMAGE_URL_MAX, pattern=_IMAGE)]
 Images = Annotated[list[ImageUrl], Meta(max_length=IMAGES_MAX)]
-Alts = dict[ImageUrl, Annotated[str, Meta(max_length=TITLE_MAX)]]
+Alts = dict[ImageUrl, Annotated[str, Meta(max_length=TITLE_MAX, pattern=PROSE)]]
 """By a picture's address what is said to who cannot see it; the product's title where it is not there."""
-Tags = Annotated[list[Annotated[str, Meta(min_length=1, max_length=TAG_MAX)]], Meta(max_length=TAGS_MAX)]
+Tag = Annotated[str, Meta(min_length=1, max_length=TAG_MAX, pattern=PROSE)]
+Tags = Annotated[list[Tag], Meta(max_length=TAGS_MAX)]
 ExternalId = Annotated[str, Meta(max_length=EXTERNAL_ID_MAX)]
 OptionText = Annotated[str, Meta(max_length=OPTION_MAX)]
-OptionName = Annotated[str, Meta(min_length=1, max_length=OPTION_MAX, pattern=r"\S")]
+OptionName = Annotated[str, Meta(min_length=1, max_length=OPTION_MAX, pattern=SEEN_LINE)]
 OptionValues = Annotated[list[OptionName], Meta(max_length=VARIANTS_MAX)]
 Options = Annotated[dict[OptionName, OptionValues], Meta(max_length=OPTIONS_MAX)]
 VariantOptions = Annotated[dict[OptionName, OptionName], Meta(max_length=OPTIONS_MAX)]
-SellerSku = Annotated[str, Meta(min_length=1, max_length=SKU_MAX, pattern=r"\S")]
+SellerSku = Annotated[str, Meta(min_length=1, max_length=SKU_MAX, pattern=SEEN_LINE)]
 Gtin = Annotated[str, Meta(min_length=1, max_length=GTIN_MAX, pattern=r"^[0-9 -]+$")]
 """An EAN, UPC or ISBN-13: 8, 12, 13 or 14 digits, the last a check digit."""
 Grams = Annotated[int, Meta(ge=0, le=GRAMS_MAX)]
@@ -394,9 +397,15 @@ AnyProductStatus = Literal["active", "paused", "draft", "archived", "hidden"]
 """Of a product: that of the liveliest offer, unless operators have hidden it."""
 TitleWords = Annotated[str, Meta(max_length=200)]
 HIDING_REASON_MAX = 500
-HidingReason = Annotated[str, Meta(max_length=HIDING_REASON_MAX)]
+HidingReason = Annotated[str, Meta(max_length=HIDING_REASON_MAX, pattern=PROSE)]
 HidingWhy = Annotated[
-    str, Meta(min_length=1, max_length=HIDING_REASON_MAX, extra={"words": "Say why: its seller reads it."})
+    str,
+    Meta(
+        min_length=1,
+        max_length=HIDING_REASON_MAX,
+        pattern=SEEN_PROSE,
+        extra={"words": "Say why: its seller reads it."},
+    ),
 ]
 
 
@@ -680,6 +689,10 @@ class MappedProduct(Struct, frozen=True, kw_only=True):
     images: list[str]
 
 
+FileAttributeName = Annotated[str, Meta(min_length=1, max_length=ATTRIBUTE_NAME_MAX)]
+"""As a file has it: it may have a break."""
+
+
 class ImportVariant(Struct, frozen=True):
     """One variant of a product that comes from elsewhere. `sku` names it among its product's; without a
     `quantity` the import says how many there are."""
@@ -712,7 +725,7 @@ class ImportRow(GivenTexts, frozen=True, kw_only=True):
     status: ImportStatus = "active"
     """What is a draft in its source is not on sale here, whatever its price."""
     attributes: Annotated[
-        dict[AttributeName, AttributeText | int | float | bool], Meta(max_length=ATTRIBUTES_MAX)
+        dict[FileAttributeName, AttributeText | int | float | bool], Meta(max_length=ATTRIBUTES_MAX)
     ] = {}
     tags: Tags = []
     options: dict[OptionText, Annotated[list[OptionText], Meta(max_length=VARIANTS_MAX)]] = {}

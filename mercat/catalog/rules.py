@@ -9,7 +9,7 @@ from itertools import chain, count
 from typing import Any, NamedTuple, get_args
 
 from anyascii import anyascii
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, UnsetType, structs
 
 from mercat import money
 from mercat.catalog.formatted import entities, formatted, source_of
@@ -33,6 +33,7 @@ from mercat.catalog.messages import (
 from mercat.ids import OfferId, ProductId
 from mercat.kit import codec
 from mercat.kit.refusals import Invalid, OtherCurrency
+from mercat.kit.text import seen_line
 from mercat.money import MINOR_MAX
 
 DRAWN = "/media/art/"
@@ -114,7 +115,7 @@ def kept_texts(given: GivenTexts) -> ProductTexts:
         "title": entities(given.title) or given.title,
         "description": words,
         "description_html": html,
-        "brand": given.brand and (entities(given.brand) or None),
+        "brand": given.brand and (seen_line(entities(given.brand)) or None),
     }
     return ProductTexts(**texts_of(given) | safe)
 
@@ -166,9 +167,10 @@ def _ahead(own: RivalOffer, second: RivalOffer) -> OfferReason:
     return "best_price" if own.price < second.price else "first_at_this_price"
 
 
-def drawn_image(product_id: ProductId, title: str) -> Image:
-    """Give what has no picture a drawn one."""
-    return Image(f"{DRAWN}{product_id}.svg", title)
+def drawn_images(product_id: ProductId, title: str, standing: Sequence[Image] = ()) -> list[Image]:
+    """Give what has no picture a drawn one. Those that were drawn before stay: files say nothing of them."""
+    drawn = [structs.replace(image, alt=title) for image in standing if image.url.startswith(DRAWN)]
+    return drawn or [Image(f"{DRAWN}{product_id}.svg", title)]
 
 
 def check_for_sale(status: str, price: int, currency: str, shop_currency: str, at: str = "") -> None:

@@ -12,7 +12,7 @@ from mercat import ids
 from mercat.catalog.columns import BadField
 from mercat.catalog.messages import TEXTS, Image, ImportRow, ImportVariant, WholeAttribute, texts_of
 from mercat.catalog.offers import sale_columns
-from mercat.catalog.rules import drawn_image, kept_texts, key_of
+from mercat.catalog.rules import drawn_images, kept_texts, key_of
 from mercat.catalog.variants import in_order
 from mercat.ids import CategoryId, OfferId, ProductId, SellerId, SkuId
 from mercat.kit import clock, codec
@@ -315,7 +315,7 @@ def _whole(row: ImportRow, category_id: CategoryId, product_id: ProductId, stand
         codec.text(attributes),
         codec.text(options),
         row.tags,
-        codec.text(images or [drawn_image(product_id, texts.title)]),
+        codec.text(images or drawn_images(product_id, texts.title, before)),
         *ratings,
         popularity,
         row.seo_title or (standing["seo_title"] if standing is not None else ""),

@@ -16,7 +16,12 @@ if TYPE_CHECKING:
     from mercat.kit.rpc import Route
 
 _JSON = b"application/json"
-_NAMES = {"application/json": "JSON", "application/pdf": "PDF", "text/csv": "CSV"}
+_NAMES = {
+    "application/json": "JSON",
+    "application/pdf": "PDF",
+    "text/csv": "CSV",
+    "application/jsonl": "JSON lines",
+}
 _ANY_NAME = "NAME]"
 
 
@@ -32,7 +37,7 @@ def check_media_types(
                 continue
             offered, fitting = _offered(answers, or_answers)
             if not any(kind in value for kind in fitting):
-                names = " or ".join(_NAMES[each] for each in offered)
+                names = " or ".join(_NAMES.get(each, each) for each in offered)
                 raise NotAcceptable(f"This address answers in {names}: accept {' or '.join(offered)}.")
         elif not reads_json:
             continue

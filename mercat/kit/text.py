@@ -31,6 +31,9 @@ PROSE = rf"^[^{_HIDDEN_IN_PROSE}]*{_END}"
 SEEN_PROSE = rf"^{_SEEN}[^{_HIDDEN_IN_PROSE}]*{_END}"
 """Lines of text of which something can be seen."""
 
+_HIDES = re.compile(f"[{_HIDDEN_IN_PROSE}]")
+_GOES = frozenset("\0\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufff9\ufffa\ufffb")
+
 _WORDS: dict[str, str] = {
     LINE: "A text has no control characters, and none that turn the direction of writing.",
     PROSE: "A text has no control characters, and none that turn the direction of writing.",
@@ -108,6 +111,14 @@ def seen_line(text: str) -> str:
     """Make one line of a text, without what a line may not hide; empty where nothing of it can be seen."""
     line = re.sub(HIDDEN, "", " ".join(text.split()))
     return line if re.search(SEEN_LINE, line) else ""
+
+
+def without_hidden(text: str) -> str:
+    """Remove what no text of a shop has: NUL and the signs that turn the direction of writing; other control
+    characters are blanks. Files of other shops and spreadsheets are full of them."""
+    if text.isprintable():
+        return text
+    return _HIDES.sub(lambda found: "" if found[0] in _GOES else " ", text)
 
 
 def is_line(text: str) -> bool:

@@ -19,6 +19,7 @@ from mercat.ids import (
     UserId,
 )
 from mercat.kit.refusals import Conflict, Unavailable
+from mercat.kit.text import SEEN_PROSE
 from mercat.quantity import Quantity
 
 OrderStatus = Literal["confirmed", "partially_shipped", "shipped", "delivered", "cancelled"]
@@ -317,7 +318,9 @@ class SoldOrder(Struct, frozen=True, kw_only=True):
 
 
 NOTE_MAX = 2_000
-NoteText = Annotated[str, Meta(min_length=1, max_length=NOTE_MAX, extra={"words": "Write the note."})]
+NoteText = Annotated[
+    str, Meta(min_length=1, max_length=NOTE_MAX, pattern=SEEN_PROSE, extra={"words": "Write the note."})
+]
 
 
 class NewNote(Struct, frozen=True, kw_only=True):

@@ -19,7 +19,7 @@ from mercat.ids import (
     UserId,
 )
 from mercat.kit.refusals import Conflict, Invalid, PaymentRequired
-from mercat.kit.text import SEEN_LINE
+from mercat.kit.text import SEEN_LINE, SEEN_PROSE
 from mercat.money import MINOR_MAX
 
 CASE_NOTE_MAX = 1_000
@@ -49,7 +49,7 @@ GiftCode = Annotated[str, Meta(min_length=1, max_length=GIFT_CODE_MAX)]
 Currency = Annotated[str, Meta(pattern="^[A-Z]{3}$", extra={"words": "Say it as in USD."})]
 CREDIT_REASON_MAX = 500
 CreditReason = Annotated[
-    str, Meta(min_length=1, max_length=CREDIT_REASON_MAX, pattern=r"\S", extra={"words": "Say why."})
+    str, Meta(min_length=1, max_length=CREDIT_REASON_MAX, pattern=SEEN_PROSE, extra={"words": "Say why."})
 ]
 ValueKind = Literal["gift_card", "store_credit"]
 TenderKind = Literal["card", "gift_card", "store_credit"]
@@ -154,11 +154,13 @@ class ChallengeOutcome(Struct, frozen=True):
 
 
 class RefundTender(Struct, frozen=True):
-    """What of a refund went to a gift card or to store credit."""
+    """What of a refund went to a gift card or to store credit. `payment_id`: what that had paid of the order;
+    None where it had paid nothing, and was given instead."""
 
     kind: ValueKind
     last4: str
     amount: int
+    payment_id: PaymentId | None = None
 
 
 class Refund(Struct, frozen=True):
@@ -564,7 +566,7 @@ class PayoutsNotSetUp(Conflict):
 
 
 class PaymentDeclined(PaymentRequired):
-    """The bank declined the card. No money has moved; try another card."""
+    """The payment did not go through. No money has moved; try another card."""
 
 
 class PaymentUnavailable(PaymentRequired):

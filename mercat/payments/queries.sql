@@ -142,8 +142,10 @@ select p.payment_id, case when p.status <> 'captured' or p.refunded - f.failed =
             p.refunded, p.currency, p.at,
     coalesce((select json_agg(json_build_object('refund_id', r.refund_id, 'amount', r.amount, 'status', r.status,
         'reference', r.reference, 'at', r.at, 'tenders', case when r.stored = 0 then '[]' else (
-            select json_agg(json_build_object('kind', v.kind, 'last4', v.last4, 'amount', m.amount) order by m.value_id)
+            select json_agg(json_build_object('kind', v.kind, 'last4', v.last4, 'amount', m.amount, 'payment_id',
+                t.payment_id) order by m.value_id)
             from payments.value_movement m join payments.stored_value v using (value_id)
+            left join payments.tender t on t.checkout_id = p.checkout_id and t.value_id = m.value_id
             where m.reference = r.refund_id and m.kind = 'refunded') end)
         order by r.refund_id) from payments.refund r where r.payment_id = p.payment_id), '[]')::text as refunds,
     case when p.tendered = 0 then '[]' else (

@@ -41,7 +41,7 @@ GroupName = Annotated[
     str, Meta(min_length=1, max_length=60, pattern=SEEN_LINE, extra={"words": "Name the group."})
 ]
 CategorySlug = Annotated[str, Meta(min_length=1, max_length=200)]
-NamedThing = Annotated[str, Meta(min_length=1, max_length=100)]
+NamedThing = Annotated[str, Meta(min_length=1, max_length=100, pattern=SEEN_LINE)]
 Percent = Annotated[float, Meta(gt=0, le=100)]
 Units = Annotated[int, Meta(ge=1, le=1_000)]
 PreviewCodes = Annotated[list[Code], Meta(max_length=10)]

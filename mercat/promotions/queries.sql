@@ -123,6 +123,9 @@ select c.code, c.shown, c.promotion_id, c.single_use, c.checkout_id is not null 
 from promotions.code c join promotions.promotion p using (promotion_id)
 where c.code = any (:codes::text[]) and p.deleted_at is null;
 
+-- name: used_now(promotion_ids)
+select promotion_id, uses, spent from promotions.promotion where promotion_id = any(:promotion_ids::bigint[]);
+
 -- name: facts(user_ids, persons, promotion_ids)
 -- Of many shoppers at once: how often somebody used what is limited by person, who has bought, who is in which group.
 select 'use' as kind, person, promotion_id as id, uses, '' as name from promotions.person_use

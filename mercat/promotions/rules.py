@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from mercat import money
 from mercat.events import AppliedDiscount
@@ -58,6 +58,14 @@ class LiveRule(NamedTuple):
     @property
     def order(self) -> tuple[int, int]:
         return -self.promotion.priority, self.promotion.promotion_id
+
+    @property
+    def is_limited(self) -> bool:
+        return self.promotion.limit is not None or self.promotion.budget is not None
+
+    def used(self, uses: int, spent: int) -> "LiveRule":
+        """Answer the same, as far as it is used now."""
+        return self._replace(promotion=structs.replace(self.promotion, uses=uses, spent=spent))
 
 
 class KnownCode(Struct, frozen=True):

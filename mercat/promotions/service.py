@@ -246,10 +246,12 @@ class Promotions:
             self._standing.forget()
             standing = await self._standing.get()
         known = await self._known(asks, standing, codes)
+        counted = await self._counted(codes.values(), standing)
         now = clock.now()
         reduced: list[Reduced] = []
         for ask, each in zip(asks, known, strict=True):
             concerned = standing.concerned(ask.goods, each.codes.values())
+            concerned |= {which: rule for which, rule in counted.items() if which in concerned}
             reduced.append(rules.apply(list(concerned.values()), ask, each, self._currency, now))
         return reduced
 
@@ -272,6 +274,19 @@ class Promotions:
             for row in await self._db.fetch(queries.find_codes, others, clock.now()):
                 known[row["code"]] = sql.row(rules.KnownCode, row)
         return known
+
+    async def _counted(
+        self, codes: Iterable[rules.KnownCode], standing: StandingRules
+    ) -> dict[PromotionId, rules.LiveRule]:
+        """Read anew how far promotions are used that have a limit, where their codes are given: who gives one
+        just after the last use is told so."""
+        given = {each.promotion_id: standing.live.get(each.promotion_id) for each in codes}
+        limited = {which: rule for which, rule in given.items() if rule and rule.is_limited}
+        if not limited:
+            return {}
+        rows = await self._db.fetch(queries.used_now, sorted(limited))
+        used = {PromotionId(row["promotion_id"]): (row["uses"], row["spent"]) for row in rows}
+        return {which: limited[which].used(*counts) for which, counts in used.items()}
 
     async def _known(
         self, asks: list[ReductionAsk], standing: StandingRules, codes: dict[str, rules.KnownCode]

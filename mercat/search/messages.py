@@ -9,6 +9,7 @@ from mercat.events import ComingPrice
 from mercat.ids import LearntId, ProductId, RuleChangeId, RuleId, SellerId
 from mercat.kit import clock, codec
 from mercat.kit.refusals import Conflict
+from mercat.kit.text import LINE
 
 SearchSort = Literal["relevance", "price_asc", "price_desc", "rating", "newest"]
 SEARCH_SORTS: tuple[SearchSort, ...] = get_args(SearchSort)
@@ -231,7 +232,7 @@ class Suggestions(Struct, frozen=True):
 RULES_MAX, PLACE_MAX = 1_000, 20
 RuleKind = Literal["pin", "boost", "synonym"]
 PHRASE_MAX = 200
-Phrase = Annotated[str, Meta(max_length=PHRASE_MAX)]
+Phrase = Annotated[str, Meta(max_length=PHRASE_MAX, pattern=LINE)]
 PinPlace = Annotated[int, Meta(ge=1, le=PLACE_MAX)]
 BoostFactor = Annotated[float, Meta(ge=0.1, le=10)]
 

@@ -84,7 +84,7 @@ class Audited:
         handler: Handler,
         request: Request,
     ) -> Response:
-        address = "/".join(request.url.path.split("/")[:depth])
+        address = "/".join(request.scope["path"].split("/")[:depth])
         subject = address.removeprefix("/api/v1")  # by whichever door: the same thing
         hidden = _hidden_at(subject)
         body = await read_body(request, needed=False)

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from mercat.ids import MediaId
-from mercat.kit.refusals import Forbidden, Invalid, NotFound, TooLarge
+from mercat.kit.refusals import Forbidden, Invalid, NotFound, TooLarge, malformed
 from mercat.kit.rpc import Caller
 from mercat.media import UPLOAD_BYTES_MAX, Alt
 from mercat.shop import Shop
@@ -57,7 +57,7 @@ class MediaApi:
         try:
             words = msgspec.convert(alt, Alt)
         except msgspec.ValidationError as error:
-            raise Invalid(str(error), pointer="/alt") from None
+            raise Invalid(str(malformed(error)), pointer="/alt") from None
         content = await file.read()
         if len(content) > UPLOAD_BYTES_MAX:
             raise TooLarge(f"A picture has at most {UPLOAD_BYTES_MAX // 10**6} MB.", pointer="/file")
@@ -78,6 +78,7 @@ API = [
         MediaApi.add_medium,
         tag="Selling",
         needs="member",
+        scopes=["catalog:write"],
         refuses=["not_a_picture", "forbidden"],
         uploads=True,
     ),

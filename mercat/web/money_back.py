@@ -11,6 +11,7 @@ from mercat.ids import OrderId
 from mercat.kit.refusals import BadRequest, Invalid
 from mercat.kit.rpc import Caller
 from mercat.orders import ExceedsCaptured
+from mercat.payments import Refund
 from mercat.shop import Shop
 from mercat.web.desk.products import seller_id_of
 from mercat.web.idempotency import key_of
@@ -19,6 +20,7 @@ from mercat.web.order_shown import (
     RefundShown,
     SellerPartShown,
     order_shown,
+    refund_parts,
     refund_shown,
     seller_part_shown,
 )
@@ -112,8 +114,18 @@ class MoneyBackApi:
             left = exceeds.facts.get("left")
             facts = exceeds.facts if left is None else exceeds.facts | {"left": money.shown(left, currency)}
             raise ExceedsCaptured(str(exceeds), **facts) from None
-        shown = refund_shown(refund, currency)
-        return structs.replace(shown, to=body.to) if body.to else shown
+        return await self._whole(order_id, refund)
+
+    async def _whole(self, order_id: OrderId, refund: Refund) -> RefundShown:
+        """Show a refund as one; where it went to several payments, by the first of them."""
+        payments = await self._shop.payments.of_order(order_id)
+        shown = [each for payment in payments for each in refund_parts(payment)]
+        parts = [each for each in shown if each.refund_id == refund.refund_id]
+        whole = refund_shown(refund, self._shop.settings.currency)
+        if not parts:
+            return whole
+        payment_id = parts[0].payment_id if len(parts) == 1 else None
+        return structs.replace(whole, to=parts[0].to, at=parts[0].at, payment_id=payment_id)
 
 
 API = [

@@ -46,7 +46,8 @@ same answer. Reads carry an `ETag`; lists take `limit` (1 to 100), `page`, or th
 before gave. Whatever you ask for may also be answered with 429 `too_many_requests`, 503 `overloaded` or 503
 `unavailable`, and a `Retry-After`: nothing is lost; ask again, with the same key. What is no request of HTTP
 or JSON as they are meant is 400 `bad_request`, 406 `not_acceptable`, 408 `request_timeout`, 413 `too_large`,
-415 `unsupported_media_type` or 421 `misdirected_request`. 201 carries the `Location` of what was made.
+415 `unsupported_media_type` or 421 `misdirected_request`. 201 carries the `Location` of what was made,
+where that has an address of its own.
 """
 _NAMES = (("Shown", ""), ("Ask", "Request"))
 """How our classes end, and how their names end outside."""

@@ -74,6 +74,8 @@ class RefundShown(Struct, frozen=True, kw_only=True):
     kind: str
     to: TenderKind = "card"
     """Where it went: back to where the payment came from, or to store credit."""
+    payment_id: PaymentId | None = None
+    """Which of the order's payments it went back to."""
     at: datetime | None
 
 
@@ -148,9 +150,7 @@ async def order_shown(shop: Shop, order: Order) -> OrderShown:
         shop.sellers.names([part.seller_id for part in order.parts]),
     )
     currency = order.currency
-    refunds = [
-        part for payment in payments for refund in payment.refunds for part in refund_parts(refund, currency)
-    ]
+    refunds = [part for payment in payments for part in refund_parts(payment)]
     return OrderShown(
         order_id=order.order_id,
         number=number_shown(order.number),
@@ -232,25 +232,24 @@ def refund_shown(refund: Refund, currency: str) -> RefundShown:
     )
 
 
-def refund_parts(refund: Refund, currency: str) -> list[RefundShown]:
-    """Show a refund by where it went: to the card, to gift cards, to store credit."""
-    whole = refund_shown(refund, currency)
-    if not refund.tenders:
-        return [whole]
-    parts: list[tuple[TenderKind, int, str]] = [
-        (tender.kind, tender.amount, "done") for tender in refund.tenders
-    ]
-    if refund.to_card:
-        parts.insert(0, ("card", refund.to_card, refund.status))
-    return [
-        structs.replace(whole, to=kind, amount=money.shown(amount, currency), status=status)
-        for kind, amount, status in parts
-    ]
+def refund_parts(payment: Payment) -> list[RefundShown]:
+    """Show the refunds of a payment by where they went: to the card, to gift cards, to store credit."""
+    shown: list[RefundShown] = []
+    for refund in payment.refunds:
+        whole = refund_shown(refund, payment.currency)
+        if refund.to_card or not refund.tenders:
+            amount = money.shown(refund.to_card, payment.currency)
+            shown.append(structs.replace(whole, amount=amount, payment_id=payment.payment_id))
+        for tender in refund.tenders:
+            amount = money.shown(tender.amount, payment.currency)
+            to = tender.payment_id
+            shown.append(structs.replace(whole, to=tender.kind, amount=amount, status="done", payment_id=to))
+    return shown
 
 
 def payment_parts(payment: Payment) -> list[PaymentShown]:
     """Show a payment by what paid: the card, gift cards, store credit."""
-    refunds = [part for refund in payment.refunds for part in refund_parts(refund, payment.currency)]
+    refunds = refund_parts(payment)
 
     def shown(
         payment_id: PaymentId, kind: TenderKind, last4: str, amount: int, refunded: int
@@ -266,7 +265,7 @@ def payment_parts(payment: Payment) -> list[PaymentShown]:
             status=status,
             amount=money.shown(amount, payment.currency),
             currency=payment.currency,
-            refunds=[each for each in refunds if each.to == kind],
+            refunds=[each for each in refunds if each.payment_id == payment_id],
         )
 
     parts: list[PaymentShown] = []

@@ -126,6 +126,10 @@ class PromotionsShown(Struct, frozen=True):
     next_cursor: PromotionId | None
 
 
+class PromotionGone(Struct, frozen=True):
+    promotion_id: PromotionId
+
+
 class CodesMade(Struct, frozen=True):
     codes: list[str]
 
@@ -403,9 +407,10 @@ class OperatorPromotionsApi:
             **self._desk.terms.fields(await self._shop.promotions.change(promotion_id, change))
         )
 
-    async def remove_promotion(self, caller: Caller, promotion_id: PromotionId) -> None:
+    async def remove_promotion(self, caller: Caller, promotion_id: PromotionId) -> PromotionGone:
         """End a promotion for good, with its codes."""
         await self._shop.promotions.remove(promotion_id)
+        return PromotionGone(promotion_id)
 
     async def make_codes(self, caller: Caller, promotion_id: PromotionId, ask: CodesAsk) -> CodesMade:
         """Make codes for a single use each, which nobody can guess. The promotion needs one from now on."""
@@ -482,9 +487,10 @@ class SellerPromotionsApi:
         changed = await self._shop.promotions.change(promotion_id, change, seller_id_of(caller))
         return PromotionShown(**self._desk.terms.fields(changed))
 
-    async def remove_own_promotion(self, caller: Caller, promotion_id: PromotionId) -> None:
+    async def remove_own_promotion(self, caller: Caller, promotion_id: PromotionId) -> PromotionGone:
         """End a promotion of one's own for good."""
         await self._shop.promotions.remove(promotion_id, seller_id_of(caller))
+        return PromotionGone(promotion_id)
 
     async def make_own_codes(self, caller: Caller, promotion_id: PromotionId, ask: CodesAsk) -> CodesMade:
         """Make codes for a single use each of a promotion of one's own."""

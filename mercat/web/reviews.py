@@ -99,7 +99,7 @@ class ReviewsApi:
         return ReviewRemoved(review_id)
 
     async def report_review(
-        self, caller: Caller, review_id: ReviewId, report: ReviewReport
+        self, caller: Caller, review_id: ReviewId, report: ReviewReport = _NO_REASON
     ) -> ReviewReported:
         """Ask the shop to look at a review. Asking again changes nothing."""
         await self._shop.reviews.report(caller, review_id, report)

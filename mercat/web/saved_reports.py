@@ -30,6 +30,10 @@ class SavedReportShown(Struct, frozen=True, kw_only=True):
     """When it is mailed next."""
 
 
+class SavedReportGone(Struct, frozen=True):
+    view_id: ViewId
+
+
 class SavedReportsShown(Struct, frozen=True):
     views: list[SavedReportShown]
 
@@ -49,9 +53,10 @@ class SavedReportsApi:
         `tz`, beside the week before."""
         return _shown(await self._shop.analytics.save_view(caller.user_id, None, ask))
 
-    async def drop_operator_view(self, caller: Caller, view_id: ViewId) -> None:
+    async def drop_operator_view(self, caller: Caller, view_id: ViewId) -> SavedReportGone:
         """Delete a saved report of the shop: it is not mailed any more."""
         await self._shop.analytics.drop_view(caller.user_id, None, view_id)
+        return SavedReportGone(view_id)
 
     async def seller_views(self, caller: Caller) -> SavedReportsShown:
         """List the reports of one's own goods that one has saved."""
@@ -62,9 +67,10 @@ class SavedReportsApi:
         zone `tz`, beside the week before."""
         return _shown(await self._shop.analytics.save_view(caller.user_id, seller_id_of(caller), ask))
 
-    async def drop_seller_view(self, caller: Caller, view_id: ViewId) -> None:
+    async def drop_seller_view(self, caller: Caller, view_id: ViewId) -> SavedReportGone:
         """Delete a saved report: it is not mailed any more."""
         await self._shop.analytics.drop_view(caller.user_id, seller_id_of(caller), view_id)
+        return SavedReportGone(view_id)
 
     async def _views(self, caller: Caller, seller_id: SellerId | None) -> SavedReportsShown:
         views = await self._shop.analytics.views(caller.user_id, seller_id)
@@ -104,7 +110,6 @@ API = [
         SavedReportsApi.drop_operator_view,
         tag="Running the shop",
         needs="operator",
-        status=204,
         refuses=["not_found"],
     ),
     PublicRoute("GET", "/seller/report-views", SavedReportsApi.seller_views, tag="Selling", needs="seller"),
@@ -122,7 +127,6 @@ API = [
         SavedReportsApi.drop_seller_view,
         tag="Selling",
         needs="seller",
-        status=204,
         refuses=["not_found"],
     ),
 ]

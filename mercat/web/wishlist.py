@@ -192,6 +192,7 @@ API = [
         WishlistApi.add_wishlist,
         tag="Opinions",
         needs="guest",
+        location="/wishlists/{wishlist_id}",
         refuses=["wishlist_limit"],
     ),
     PublicRoute("GET", "/wishlists/shared/{token}", WishlistApi.shared_wishlist, tag="Opinions"),

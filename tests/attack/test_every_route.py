@@ -333,6 +333,20 @@ async def test_each_route_of_the_api_refuses_who_may_not_ask_it(asked: Asked) ->
     assert wrong == []
 
 
+async def test_who_accepts_nothing_that_an_address_answers_in_is_told_406(asked: Asked) -> None:
+    wrong: list[str] = []
+    for name in ("seller", "operator"):
+        async with client(asked.app, asked.principals[name].token) as http:
+            for route in TABLE:
+                if route.name in NOT_TOLD or route.needs not in ("nobody", name):
+                    continue
+                path = PREFIX + filled(route.path, asked.theirs, unknown=True)
+                said = await http.request(route.verb, path, headers={"accept": "application/xml"})
+                if said.status_code != 406 or said.json()["code"] != "not_acceptable":
+                    wrong.append(f"{name}: {route.verb} {route.path}: {said.status_code} {said.text[:80]}")
+    assert wrong == []
+
+
 async def test_what_is_anothers_is_not_there(asked: Asked) -> None:
     """Reads and changes of the shopper's and the seller's things, by everybody else who has the role."""
     others = {

@@ -1,5 +1,7 @@
 """What operators change is in the audit log: before it is tried, how it was and how it is, and for good."""
 
+from urllib.parse import unquote
+
 import asyncpg
 import pytest
 from both_ways import WAYS, reached
@@ -77,6 +79,15 @@ async def test_a_form_of_the_desk_is_logged_without_its_secrets(people):
     table = (await people.operator.get("/operator/audit-log")).text
     assert "olga@example.com" in table
     assert "mug" in table
+
+
+@pytest.mark.parametrize("name", ["promo_0%0D%0A1", "promo_0%3F1", "promo_0%231", "promo_0%091"])
+async def test_an_odd_address_is_written_down_whole(people, name, capfd):
+    said = await people.operator.post(f"{PREFIX}/operator/promotions/{name}/codes", json={"count": 1})
+    assert said.status_code == 404, said.text
+    [entry] = (await people.operator.get(f"{PREFIX}/operator/audit-log")).json()["entries"]
+    assert entry["subject"] == f"/operator/promotions/{unquote(name)}"
+    assert "a request failed" not in capfd.readouterr().err
 
 
 async def test_what_a_shopper_or_seller_does_is_not_in_it(people):

@@ -189,6 +189,8 @@ async def sold(house: House) -> tuple[Visitor, list[dict[str, Any]]]:
         return len((await bob.api("GET", "/seller/orders", 200))["orders"]) == 3
 
     await until(there)
+    listed = (await bob.api("GET", "/seller/orders", 200))["orders"]
+    assert sorted(each["number"] for each in listed) == sorted(each["number"] for each in orders)
     for n, order in enumerate(orders[:2]):
         line = order["lines"][0]["order_line_id"]
         parcel = {

@@ -167,6 +167,48 @@ async def test_what_is_taken_out_and_in_again_changes_nothing(people, goods, pat
     assert again.content == file.content
 
 
+@pytest.mark.parametrize("name", ["stock.csv", "stock.jsonl"])
+async def test_shelves_are_counted_anew_by_the_file_that_was_taken_out(people, goods, name):
+    file = await people.seller.get(f"{PREFIX}/seller/exports/{name}")
+    assert (file.status_code, b"T-MS" in file.content) == (200, True)
+    report = await sends(people, file.content, name)
+    assert (report["status"], report["problems"], counts(report)[1:]) == ("done", [], [0, 0, 8, 0]), report
+    before = dict(
+        each for product, units in await _all(people, goods) for each in units if product.title == "Pot 2"
+    )
+    pots = file.text.replace(",2,0,2,", ",7,0,7,").replace('"quantity":2,', '"quantity":7,')
+    report = await sends(people, pots.encode(), name)
+    assert (report["status"], report["problems"], report["changed"]) == ("done", [], 1), report
+    now = dict(
+        each for product, units in await _all(people, goods) for each in units if product.title == "Pot 2"
+    )
+    assert (sorted(before.values()), sorted(now.values())) == ([0, 2], [0, 7])
+
+
+@pytest.mark.parametrize(("path", "name"), FORMS)
+async def test_pictures_that_the_shop_drew_stay(people, path, name):
+    """Demo goods have several, of variants too; files say nothing of them."""
+    seller_id = await _seller(people)
+    drawn = [f"/media/art/demo-7.svg?k=mug&s={n}" for n in (1, 2, 3)]
+    variants = [ImportVariant(100, 1, {"Size": f"{n}"}, f"mug-{n}", images=drawn[n : n + 1]) for n in (1, 2)]
+    row = ImportRow(
+        external_id="mug", title="Mug", images=drawn, options={"Size": ["1", "2"]}, variants=variants
+    )
+    await people.shop.sellers.list_many(seller_id, ImportBatch(rows=[row]))
+    [listed] = (await people.seller.get(f"{PREFIX}/seller/products")).json()["products"]
+    shown = (await people.nobody.get(f"{PREFIX}/products/{listed['product_id']}")).json()
+    file = await people.seller.get(f"{PREFIX}/seller/exports/{path}")
+    assert b"/media/art/" not in file.content
+    report = await sends(people, file.content, name)
+    assert (report["problems"], counts(report)[1:]) == ([], [0, 0, 1, 0]), report
+    again = (await people.nobody.get(f"{PREFIX}/products/{listed['product_id']}")).json()
+    assert again["images"] == shown["images"]
+    assert [each["image_url"] for each in again["variants"]] == [
+        each["image_url"] for each in shown["variants"]
+    ]
+    assert len(again["images"]) == 3
+
+
 @pytest.mark.parametrize(("path", "name"), FORMS)
 async def test_a_flash_sale_is_not_taken_out_but_the_sale_that_waits_for_its_end(people, goods, path, name):
     before = await _all(people, goods)

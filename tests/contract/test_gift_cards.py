@@ -36,6 +36,7 @@ from mercat.payments import (
 )
 from mercat.payments.providers.sandbox import Sandbox
 from mercat.payments.rules import shares_back
+from mercat.web.order_shown import payment_parts
 
 BOB, ANN = ids.SellerId(7), ids.UserId(11)
 
@@ -260,6 +261,24 @@ async def test_refunds_go_back_to_where_they_came_from(payments, db):
     left = {account: amount for account, amount in (await balances(payments)).items() if amount}
     assert left == {"gift_cards": -5_000, "credit_issued": 5_000}
     assert (await payments.reconcile()).differences == 0
+
+
+async def test_a_refund_is_shown_with_the_gift_card_that_it_went_back_to(payments):
+    gifts = [await card_of(payments, 1_000), await card_of(payments, 3_000)]
+    charge = paid_with([part(gifts[0], 1_000), part(gifts[1], 3_000)])
+    await hold(payments, charge)
+    await payments.charge(charge)
+    for reference, amount in (("refund/1", 3_333), ("refund/2", 6_667)):
+        await payments.refund(charge.order_id, RefundRequest(reference, amount))
+        [payment] = await payments.of_order(charge.order_id)
+        shown = payment_parts(payment)
+        assert sum(back.amount for each in shown for back in each.refunds) == payment.refunded / 100
+        assert all(back.to == each.kind for each in shown for back in each.refunds)
+    assert [(each.amount, sum(back.amount for back in each.refunds)) for each in shown] == [
+        (60, 60),
+        (10, 10),
+        (30, 30),
+    ]
 
 
 async def test_a_refund_may_go_to_store_credit(payments, db):

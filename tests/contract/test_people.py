@@ -7,6 +7,7 @@ import re
 import time
 
 import pytest
+from contract.test_exports import PNG
 from house import ANN, House, Visitor, credentials
 from house import house as house
 from house import opened as opened
@@ -678,6 +679,12 @@ async def test_a_key_may_do_what_its_scopes_say_and_nothing_else(house, seller):
     }
     listed = await program.api("POST", "/seller/products", 201, cup)
     await program.api("GET", "/seller/offers", 200)  # who may write may read
+    picture = await program.http.post(f"{PREFIX}/media", files={"file": ("a.png", PNG)})
+    assert picture.status_code == 201, picture.text
+    pictured = await program.api(
+        "PATCH", f"/seller/products/{listed['product_id']}", 200, {"media": [picture.json()["media_id"]]}
+    )
+    assert pictured["images"] == [picture.json()["url"]]
     for verb, path, body in (
         ("GET", "/seller/orders", None),
         ("PUT", f"/seller/stock/{listed['offer_id']}", {"quantity": 1}),
@@ -696,6 +703,8 @@ async def test_a_key_may_do_what_its_scopes_say_and_nothing_else(house, seller):
     )
     assert counted.status_code == 200
     await stock.api("GET", "/seller/offers", 403)
+    picture = await stock.http.post(f"{PREFIX}/media", files={"file": ("a.png", PNG)})
+    assert (picture.status_code, picture.json()["code"]) == (403, "scope_missing")
 
 
 async def test_a_key_is_never_a_shopper_nor_an_operator(house, seller):

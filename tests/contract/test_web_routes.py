@@ -383,6 +383,12 @@ async def test_bad_bodies(people: Any) -> None:
                 assert said.json()["pointer"].startswith(f"/{name}"), (named(route), name, odd, said.text)
 
 
+def test_every_route_answers_200_201_or_202_with_something_by_name() -> None:
+    assert [route.path for route in TABLE if route.status not in (200, 201, 202)] == []
+    nothing = (None, "None", bool, int, str)
+    assert [route.path for route in TABLE if route.signature.return_annotation in nothing] == []
+
+
 async def test_unknown_methods_and_paths(people: Any) -> None:
     for path in sorted({path_of(route) for route in TABLE}):
         there = {route.verb for route in TABLE if path_of(route) == path}
@@ -469,6 +475,20 @@ async def test_what_was_made_is_where_its_location_says(people: Any) -> None:
     session = await people.nobody.post(f"{PREFIX}/sessions/guest")
     current = await people.nobody.get(session.headers["location"])
     assert current.json()["user_id"] == session.json()["user_id"]
+    listed = await people.shopper.post(f"{PREFIX}/wishlists", json={"name": "Birthday"})
+    there = await people.shopper.get(listed.headers["location"])
+    assert there.json()["wishlist_id"] == listed.json()["wishlist_id"]
+
+
+def test_what_is_made_has_a_location_where_it_can_be_read_alone() -> None:
+    readable = {route.path for route in TABLE if route.verb == "GET"}
+    nowhere = [
+        route.path
+        for route in TABLE
+        if (route.verb, route.status, route.location) == ("POST", 201, "")
+        and any(path.startswith(f"{route.path}/{{") and path.endswith("_id}") for path in readable)
+    ]
+    assert nowhere == []
 
 
 async def test_the_page_for_people_names_every_route(people: Any) -> None:

@@ -303,6 +303,9 @@ async def test_from_listing_to_return(people: Any, settings: Settings) -> None:
     )
     assert reply["reply"]["body"] == "Thank you."
     await bob("POST", f"/reviews/{review['review_id']}/report", 201, json={"reason": "Rude."})
+    await bob(
+        "POST", f"/reviews/{review['review_id']}/report", 201
+    )  # a reason is not needed, and the first stays
     operator = Api(people.operator, asked)
     await operator("POST", f"/seller/reviews/{review['review_id']}/reply", 403, json={"body": "No."})
     queue = await operator("GET", "/operator/reviews?status=reported", 200)

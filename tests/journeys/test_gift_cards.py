@@ -214,6 +214,21 @@ async def test_store_credit_is_given_spent_and_given_back(town, bea, olga):
         201,
     )
     assert (refund["to"], refund["amount"]) == ("store_credit", 5.0)
+    await mia.puts(tea["offer_id"])
+    gift = await olga.post("/operator/gift-cards", {"amount": 500, "currency": "USD"})
+    await mia.post("/cart/gift-cards", {"code": gift["code"]})
+    whole = await mia.buys()
+    back = ok(
+        await olga.ask(
+            "POST",
+            f"/operator/orders/{whole['order_id']}/refunds",
+            {"amount": 5, "reason": "a dent"},
+            idempotency_key=new_key(),
+        ),
+        201,
+    )
+    assert (back["to"], back["payment_id"]) == ("gift_card", whole["payments"][0]["payment_id"])
+    assert [back] == (await mia.order(whole["order_id"]))["refunds"]
     await mia.post(f"/orders/{order['order_id']}/cancel")
     credit = await mia.get("/account/store-credit")
     order = await mia.order(order["order_id"])

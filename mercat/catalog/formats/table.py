@@ -1,7 +1,7 @@
 """Mercat's own table: plain columns with a row for each variant, as exports write it."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from msgspec.structs import replace
 
@@ -20,7 +20,8 @@ def read(row: Columns) -> ImportRow:
     def variant(each: Columns) -> ImportVariant:
         names = [name for name in each.raw if name.startswith(OPTION)]
         pairs = each.option_pairs((name.removeprefix(OPTION), each.text(name)) for name in names)
-        read = plain.variant_of(each, currency, each.text("sku", EXTERNAL_ID_MAX), pairs)
+        chosen = each.options() if _says_own(each) else pairs
+        read = plain.variant_of(each, currency, each.text("sku", EXTERNAL_ID_MAX), chosen)
         return replace(read, status=each.status() if each.text("status") else None)
 
     variants = row.variants(variant)
@@ -28,8 +29,17 @@ def read(row: Columns) -> ImportRow:
     given = product.given or frozenset[str]()
     for each in row.rows[1:]:
         given |= plain.given_of(each)
-    options = row.choices() or choices(variants)
+    options = choices(variants) if _says_own(row) else row.choices() or choices(variants)
     return replace(product, options=options, given=given - {"status"})
+
+
+def _says_own(row: Columns) -> bool:
+    """Say whether the options of a line of JSON are those its own variant is chosen by, each with one text;
+    elsewhere they are what can be chosen, each with a list."""
+    given: object = row.get("options")
+    if not isinstance(given, dict):
+        return False
+    return not any(isinstance(each, list) for each in cast(Mapping[str, object], given).values())
 
 
 def _knows(raw: Mapping[str, Any]) -> bool:

@@ -69,6 +69,8 @@ class SellerLineShown(Struct, frozen=True, kw_only=True):
 
 class SellerOrderShown(Struct, frozen=True, kw_only=True):
     order_id: OrderId
+    number: str | None
+    """What people say; None of an order that is not there any more."""
     status: str
     created_at: datetime
     currency: str
@@ -102,8 +104,9 @@ class SellerOrdersApi:
     ) -> SellerOrdersShown:
         """List orders with something of one's own in them: those lines, and where they go."""
         orders = await self._shop.fulfilment.orders_of_seller(seller_id_of(caller), status, cursor, limit)
+        numbers = await numbers_of(self._shop, (order.order_id for order in orders))
         return SellerOrdersShown(
-            [_order_shown(order) for order in orders],
+            [_order_shown(order, numbers.get(order.order_id)) for order in orders],
             str(orders[-1].order_id) if len(orders) == limit else None,
         )
 
@@ -116,10 +119,11 @@ class SellerOrdersApi:
         return shipment_shown(await self._shop.checkout.track(caller, shipment_id, seen))
 
 
-def _order_shown(order: SellerOrder) -> SellerOrderShown:
+def _order_shown(order: SellerOrder, number: str | None) -> SellerOrderShown:
     currency = order.currency
     return SellerOrderShown(
         order_id=order.order_id,
+        number=number,
         status=order.status,
         created_at=order.placed_at,
         currency=currency,

@@ -14,6 +14,7 @@ from mercat.ids import ImportId
 from mercat.kit.http import Answer
 from mercat.kit.refusals import Invalid, NotFound, Refusal
 from mercat.kit.rpc import Caller
+from mercat.kit.text import seen_line
 from mercat.sellers import FILE_NAME_MAX, FileImport, ImportProblem, NewImport
 from mercat.shop import Shop
 from mercat.web.desk.page import desk_page, seller_of
@@ -113,7 +114,9 @@ async def _given(request: Request) -> NewImport:
     files = [each for each in form.getlist("file") if isinstance(each, UploadFile)]
     if not files:
         raise Invalid("Send a file as `file` in multipart/form-data.", pointer="/file")
-    given = [((each.filename or "file")[:FILE_NAME_MAX], await _whole(each)) for each in files]
+    given = [
+        ((seen_line(each.filename or "") or "file")[:FILE_NAME_MAX], await _whole(each)) for each in files
+    ]
     format_, dry_run = form.get("format"), form.get("dry_run")
     said = dry_run.strip().lower() if isinstance(dry_run, str) else ""
     if said not in _YES | _NO:

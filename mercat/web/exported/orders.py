@@ -8,6 +8,7 @@ from mercat.ids import OrderId, SellerId, number_shown
 from mercat.orders import Order
 from mercat.shop import Shop
 from mercat.web import rendering
+from mercat.web.order_shown import numbers_of
 from mercat.web.table_query import csv_lines
 
 _PAGE = 200
@@ -17,7 +18,7 @@ _AMOUNTS = ["subtotal", "discount", "shipping", "tax", "total"]
 _DELIVERY = ["shipping_method", "estimated_delivery"]
 _LINE = ["order_line_id", "product_id", "offer_id", "seller_id", "title", "unit_price", "line_total"]
 _UNITS = ["quantity", "cancelled", "shipped", "delivered", "returned", "refunded"]
-_SELLERS = ["order_id", "placed_at", "status", "estimated_delivery", "currency"]
+_SELLERS = ["order_id", "number", "placed_at", "status", "estimated_delivery", "currency"]
 _SELLERS_LINE = ["order_line_id", "product_id", "offer_id", "title", "unit_price", "line_total"]
 _SELLERS_UNITS = ["quantity", "cancelled", "shipped"]
 
@@ -52,8 +53,9 @@ async def objects(shop: Shop, seller_id: SellerId | None) -> AsyncIterator[dict[
     else:
         after: OrderId | None = None
         while sold := await shop.fulfilment.orders_of_seller(seller_id, None, after, _PAGE):
+            numbers = await numbers_of(shop, (part.order_id for part in sold))
             for part in sold:
-                yield _part_shown(part)
+                yield _part_shown(part, numbers.get(part.order_id, ""))
             after = sold[-1].order_id
 
 
@@ -88,9 +90,10 @@ def _shown(order: Order) -> dict[str, Any]:
     }
 
 
-def _part_shown(order: SellerOrder) -> dict[str, Any]:
+def _part_shown(order: SellerOrder, number: str) -> dict[str, Any]:
     return {
         "order_id": str(order.order_id),
+        "number": number,
         "placed_at": order.placed_at.isoformat(),
         "status": order.status,
         "estimated_delivery": order.estimated_delivery,

@@ -91,6 +91,10 @@ class SynonymForm(RuleForm, frozen=True, kw_only=True):
 RULE_FORMS: dict[str, type[RuleForm]] = {"pin": PinForm, "boost": BoostForm, "synonym": SynonymForm}
 
 
+class RuleGone(Struct, frozen=True):
+    rule_id: RuleId
+
+
 class LearntOrders(Struct, frozen=True):
     learnt: list[LearntOrder]
 
@@ -115,9 +119,10 @@ class SearchRulesApi:
         """Replace a rule by this one."""
         return await self._shop.search.change_rule(caller, rule_id, rule)
 
-    async def remove_rule(self, caller: Caller, rule_id: RuleId) -> None:
+    async def remove_rule(self, caller: Caller, rule_id: RuleId) -> RuleGone:
         """Remove a rule. It stays in the record of changes, and can be put back."""
         await self._shop.search.remove_rule(caller, rule_id)
+        return RuleGone(rule_id)
 
     async def rule_changes(self, limit: ChangesLimit = 20, before: RuleChangeId | None = None) -> RuleChanges:
         """List who changed which rule of searches, and how, the newest first; `before` is the last one of the
