@@ -19,6 +19,22 @@ WITH_REGIONS = frozenset({"US", "CA", "AU", "MX", "BR", "IN", "JP", "IT", "ES"})
 """Countries whose addresses need a region, one of a known list."""
 _BY_CODE = frozenset({"US", "CA", "AU", "BR", "IT"})
 """Countries that write the region's code on a parcel, and not its name."""
+_ALSO_CALLED: Mapping[str, Mapping[str, str]] = {
+    "US": {"Washington DC": "DC"},
+    "CA": {"Newfoundland": "Newfoundland and Labrador", "PEI": "Prince Edward Island"},
+    "IN": {
+        "Orissa": "Odisha",
+        "Pondicherry": "Puducherry",
+        "Uttaranchal": "Uttarakhand",
+        "New Delhi": "Delhi",
+    },
+    "MX": {"Distrito Federal": "CMX", "Mexico City": "CMX", "Edomex": "MEX"},
+    "IT": {"Milan": "MI", "Rome": "RM", "Florence": "FI", "Naples": "NA", "Turin": "TO", "Venice": "VE"},
+    "ES": {"Gerona": "GI", "Lérida": "L", "Orense": "OR", "Baleares": "PM", "Islas Baleares": "PM"},
+}
+"""What people call a region beside the names that the data has: former, short and English ones."""
+_PREFECTURE = re.compile("[都府県]$")
+"""Ends the name of a prefecture, and people leave it out."""
 _FIELDS = {"A": "line1", "C": "city", "S": "region", "Z": "postal_code"}
 _UNKNOWN = "ZZ"
 """What no country is called; the data has its defaults there."""
@@ -170,6 +186,12 @@ def _regions(country: str, data: Mapping[str, Mapping[str, str]]) -> tuple[dict[
         for kind in ("sub_keys", "sub_names", "sub_lnames", "sub_lfnames"):
             named = zip(subs.get(kind, "").split("~"), theirs, strict=False)
             known |= {_folded(text): code for text, code in named if text and code in by_code}
+    if country == "JP":
+        known = {_PREFECTURE.sub("", name): code for name, code in known.items()} | known
+    known |= {
+        _folded(name): known.get(_folded(official), official)
+        for name, official in _ALSO_CALLED.get(country, {}).items()
+    }
     # A code that is another region's name would be read as the code.
     return by_code, known | {_folded(code): code for code in codes}
 

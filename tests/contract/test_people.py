@@ -102,6 +102,12 @@ async def test_a_region_is_its_code_however_it_was_typed(house, typed):
     [
         ("JP", "Tokyo", "100-0001", "13"),
         ("JP", "\u6771\u4eac\u90fd", "100-0001", "13"),
+        ("JP", "\u5927\u962a", "530-0001", "27"),  # people leave the suffix out
+        ("US", "Washington, D.C.", "20001", "DC"),
+        ("CA", "Newfoundland", "A1A 1A1", "NL"),
+        ("IN", "Orissa", "751001", "OR"),
+        ("IT", "Milan", "20121", "MI"),
+        ("ES", "Gerona", "17001", "GI"),
         ("CA", "Québec", "H3Z 2Y7", "QC"),
         ("MX", "Ciudad de Mexico", "06082", "CMX"),
         ("IN", "maharashtra", "400001", "MH"),
