@@ -7,7 +7,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from mercat.cli.moves.mover import Mover, states
-from mercat.cli.moves.parts import Part, Way
+from mercat.cli.moves.parts import MovingPart, Way
 from mercat.settings import Settings
 
 
@@ -84,10 +84,15 @@ async def nothing_is_broken() -> str:
 
 
 async def each_death(
-    begin: Callable[[], Awaitable[tuple[Replaced, Part, Mapping[str, str]]]], db: Any, way: Way
+    begin: Callable[[], Awaitable[tuple[Replaced, MovingPart, Mapping[str, str]]]],
+    db: Any,
+    way: Way,
+    first: int = 1,
+    step: int = 1,
 ) -> AsyncIterator[int]:
-    """Begin a move again and again, each time killed a moment later and then begun anew; yield after each."""
-    for dies_at in itertools.count(1):
+    """Begin a move again and again, each time killed some moments later and then begun anew; yield after
+    each."""
+    for dies_at in itertools.count(first, step):
         shop, part, there = await begin()
         shop.moments = Moments(dies_at)
         died = False

@@ -15,9 +15,12 @@ from rich.table import Table
 from mercat import settings, settings_file
 from mercat.audit import audit_shop
 from mercat.cli.checking import environment_of
-from mercat.cli.moves.mover import Mover, is_there, states
-from mercat.cli.moves.parts import Part, PartAway, Way, of_part, without
-from mercat.cli.moves.pictures import Pictures
+from mercat.cli.moves.analytics import ReportFacts
+from mercat.cli.moves.log import FactsLog
+from mercat.cli.moves.mover import Mover, states
+from mercat.cli.moves.parts import Differs, MovingPart, PartAway, Way, of_part, without
+from mercat.cli.moves.pictures import PictureFiles
+from mercat.cli.moves.search import SearchIndex
 from mercat.cli.options import HERE, Data, needs_shop
 from mercat.cli.run import replace_workers
 from mercat.embedded import Connection, Home, Trouble, moved_in, record_moved_in
@@ -26,10 +29,12 @@ from mercat.kit.refusals import Refusal
 
 _console = Console(stderr=True)
 commands = typer.Typer()
-PARTS: dict[str, type[Part]] = {each.name: each for each in (Pictures,)}
+PARTS: dict[str, type[MovingPart]] = {
+    each.name: each for each in (PictureFiles, SearchIndex, ReportFacts, FactsLog)
+}
 """In the order in which they move."""
 _LEFT = {
-    "postgres_host": "the database ([postgres] main): restore a backup there while the shop is closed",
+    "postgres_host": "the database ([postgres] main)",
     "store_url": "carts and sessions ([valkey] store)",
     "cache_url": "the cache ([valkey] cache)",
     "orders_shards": "orders into several databases ([orders.shards])",
@@ -66,7 +71,7 @@ def move_in(
     asyncio.run(_show(shop) if status else _carry_out(shop, plan, dry_run=dry_run))
 
 
-Plan = list[tuple[type[Part], Way, dict[str, str]]]
+Plan = list[tuple[type[MovingPart], Way, dict[str, str]]]
 
 
 def _plan_of(shop: Connection, to: Path | None, only: str, back: str) -> Plan:
@@ -98,7 +103,7 @@ def _plan_of(shop: Connection, to: Path | None, only: str, back: str) -> Plan:
     return [(PARTS[name], "there", named[name]) for name in chosen]
 
 
-def _check_variables(shop: Connection, part: type[Part], now: Mapping[str, str]) -> None:
+def _check_variables(shop: Connection, part: type[MovingPart], now: Mapping[str, str]) -> None:
     """Refuse a part that the shop was opened with elsewhere: what we keep would win over it unseen."""
     ours = {f"MERCAT_{name.upper()}" for name in now}
     given = {
@@ -121,15 +126,12 @@ async def _carry_out(shop: Connection, plan: Plan, *, dry_run: bool) -> None:
         _check_one_at_a_time(plan, {name for name, state in known.items() if state.step != "moved"})
         mover = Mover(db, OpenShop(shop), lambda: _laws(shop), _console.print)
         for kind, way, there in plan:
-            if way == "there" and is_there(kind, moved_in(Path(shop.data)), known.get(kind.name)):
-                _console.print(f"{kind.name}: it is there already.")
-                continue
             part = kind(_told(shop, there))
             if dry_run:
                 _console.print(f"{kind.name} {way}: {await part.plan(way)}.")
             else:
                 await mover.move(part, way, there)
-    except (Refusal, PartAway, httpx.HTTPError, asyncpg.PostgresError, *AWAY) as away:
+    except (Refusal, PartAway, Differs, httpx.HTTPError, asyncpg.PostgresError, *AWAY) as away:
         reason = str(away).strip() or type(away).__name__
         raise Trouble(f"{reason} The shop goes on as it is. Run this again: it goes on too.") from None
     finally:

@@ -13,7 +13,7 @@ from PIL import Image
 
 from mercat.cli.moves.mover import Mover, states
 from mercat.cli.moves.parts import Differs
-from mercat.cli.moves.pictures import Pictures
+from mercat.cli.moves.pictures import PictureFiles
 from mercat.embedded import Trouble
 from mercat.media import Media, bucket_of, folder_of, storage_of
 from mercat.settings import Secret
@@ -101,7 +101,7 @@ async def begin(server, settings, db, tmp_path):
             await db.execute(
                 "insert into events.move (part, way, step) values ('pictures', 'there', 'moved')"
             )
-        return shop, Pictures(moved), given
+        return shop, PictureFiles(moved), given
 
     return made
 

@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple, Protocol
 
 import asyncpg
 
-from mercat.cli.moves.parts import Differs, Part, Say, Way, of_part, without
+from mercat.cli.moves.parts import Differs, MovingPart, Say, Way, of_part, without
 from mercat.embedded import Trouble
 
 Step = Literal["filling", "switching", "moved"]
@@ -58,9 +58,14 @@ class Mover:
         self._audit = audit
         self._say = say
 
-    async def move(self, part: Part, way: Way, there: Mapping[str, str]) -> None:
+    async def move(self, part: MovingPart, way: Way, there: Mapping[str, str]) -> None:
         """Move a part, from wherever it stands now. `there`: the settings that it is there by."""
         before = (await states(self._db)).get(part.name)
+        if before == MoveState(way, "moved") and of_part(self._shop.now(), part):
+            self._say(f"{part.name}: it is there already.")
+            return
+        if before and before.way == part.finishes != way:
+            raise Trouble(f"{part.name} is on its way {before.way}. First finish that.")
         if before and before.way != way and before.step == "filling":
             await self._turn_round(part, way, there)
             return
@@ -68,14 +73,14 @@ class Mover:
             await self._fill(part, way, there)
         await self._switch(part, way, there)
 
-    async def _fill(self, part: Part, way: Way, there: Mapping[str, str]) -> None:
+    async def _fill(self, part: MovingPart, way: Way, there: Mapping[str, str]) -> None:
         await self._note(part, way, "filling")
         meanwhile = part.while_moving(way)
         if meanwhile is not None:
             self._say(f"{part.name}: the shop keeps both places in step from now on.")
             await self._shop.use({**without(self._shop.now(), part), **there, **meanwhile})
-        await part.fill(way, lambda line: self._say(f"{part.name}: {line}"))
         try:
+            await part.fill(way, lambda line: self._say(f"{part.name}: {line}"))
             self._say(f"{part.name}: {await part.verify(way)}")
         except Differs as differs:
             raise Trouble(
@@ -84,25 +89,25 @@ class Mover:
             ) from None
         await self._note(part, way, "switching")
 
-    async def _switch(self, part: Part, way: Way, there: Mapping[str, str]) -> None:
+    async def _switch(self, part: MovingPart, way: Way, there: Mapping[str, str]) -> None:
         others = _at_rest(part, self._shop.now())
         await self._shop.use({**others, **there} if way == "there" else others)
         await part.settle(way, lambda line: self._say(f"{part.name}: {line}"))
         await self._end(part, way)
 
-    async def _turn_round(self, part: Part, way: Way, there: Mapping[str, str]) -> None:
+    async def _turn_round(self, part: MovingPart, way: Way, there: Mapping[str, str]) -> None:
         """Give up a move the other way that has not switched yet: where this leads to is whole still."""
         self._say(f"{part.name}: the move that was begun is given up.")
         others = _at_rest(part, self._shop.now())
         await self._shop.use({**others, **there} if way == "there" else others)
         await self._end(part, way)
 
-    async def _end(self, part: Part, way: Way) -> None:
+    async def _end(self, part: MovingPart, way: Way) -> None:
         try:
             self._say(f"{part.name}: {await self._audit()}")
         except Trouble as broken:
             raise Trouble(
-                f"{part.name} has switched, and {broken} See `mercat audit`. Run this again once it is mended, "
+                f"{part.name} has switched, and {broken} See `mercat audit`. Mend it and run this again, "
                 f"or go the other way: {_other_way(part, way)}"
             ) from None
         if way == "there":
@@ -111,7 +116,7 @@ class Mover:
             await self._db.execute("delete from events.move where part = $1", part.name)
         self._say(f"{part.name}: done.")
 
-    async def _note(self, part: Part, way: Way, step: Step) -> None:
+    async def _note(self, part: MovingPart, way: Way, step: Step) -> None:
         await self._db.execute(
             "insert into events.move (part, way, step) values ($1, $2, $3) "
             "on conflict (part) do update set way = excluded.way, step = excluded.step, changed_at = now()",
@@ -119,7 +124,7 @@ class Mover:
         )
 
 
-def _at_rest(part: Part, settings: Mapping[str, str]) -> dict[str, str]:
+def _at_rest(part: MovingPart, settings: Mapping[str, str]) -> dict[str, str]:
     """Return the settings of all other parts, which do not move."""
     others = without(settings, part)
     for way in ("there", "back"):
@@ -128,11 +133,6 @@ def _at_rest(part: Part, settings: Mapping[str, str]) -> dict[str, str]:
     return others
 
 
-def _other_way(part: Part, way: Way) -> str:
+def _other_way(part: MovingPart, way: Way) -> str:
     other = f"--back {part.name}" if way == "there" else f"--to FILE --only {part.name}"
     return f"mercat move-in {other}"
-
-
-def is_there(part: type[Part], settings: Mapping[str, str], state: MoveState | None) -> bool:
-    """Say whether a part is elsewhere, and answers from there."""
-    return state == MoveState("there", "moved") and bool(of_part(settings, part))

@@ -18,12 +18,15 @@ class PartAway(Exception):
     """An engine does not do what it is asked; the message says which and why."""
 
 
-class Part(Protocol):
+class MovingPart(Protocol):
     """A part with the two places that it can be in."""
 
     name: ClassVar[str]
     keys: ClassVar[tuple[str, ...]]
     """The settings that say where it is, the one without which it is at home first."""
+
+    finishes: ClassVar[Way | None]
+    """A move this way, once begun, is finished before another one; any other can be given up."""
 
     def __init__(self, told: Settings) -> None:
         """`told`: the settings of the shop with those of this part, as if it were there."""
@@ -50,13 +53,13 @@ class Part(Protocol):
         ...
 
 
-def without(settings: Mapping[str, str], part: "type[Part] | Part") -> dict[str, str]:
+def without(settings: Mapping[str, str], part: "type[MovingPart] | MovingPart") -> dict[str, str]:
     """Return settings without those of a part, as values or as files that have them."""
     ours = {*part.keys, *(f"{key}_file" for key in part.keys)}
     return {name: value for name, value in settings.items() if name not in ours}
 
 
-def of_part(settings: Mapping[str, str], part: "type[Part] | Part") -> dict[str, str]:
+def of_part(settings: Mapping[str, str], part: "type[MovingPart] | MovingPart") -> dict[str, str]:
     """Return those of a part; none where its first is not among them."""
     ours = {name: value for name, value in settings.items() if name.removesuffix("_file") in part.keys}
     first = part.keys[0]

@@ -20,14 +20,14 @@ _EACH_S = 0.02
 """What a picture takes to be copied and compared, about, by 16 threads."""
 
 
-class Listed(Storage, Protocol):
+class ListedFiles(Storage, Protocol):
     """Files that can be listed."""
 
     def names(self) -> Iterator[str]: ...
 
 
-class Pictures:
-    """The pictures of a shop: a `Part`."""
+class PictureFiles:
+    """The pictures of a shop: a `MovingPart`."""
 
     name: ClassVar[str] = "pictures"
     keys: ClassVar[tuple[str, ...]] = (
@@ -36,6 +36,7 @@ class Pictures:
         "media_s3_access_key",
         "media_s3_secret_key",
     )
+    finishes: ClassVar[Way | None] = None
 
     def __init__(self, told: Settings) -> None:
         self._folder, self._bucket = folder_of(told), bucket_of(told)
@@ -59,7 +60,7 @@ class Pictures:
 
     # -- in a thread
 
-    def _places(self, way: Way) -> tuple[Listed, Listed]:
+    def _places(self, way: Way) -> tuple[ListedFiles, ListedFiles]:
         return (self._folder, self._bucket) if way == "there" else (self._bucket, self._folder)
 
     def _plan(self, way: Way) -> str:
@@ -99,7 +100,7 @@ class Pictures:
         return f"{compared:,} files are the same in both places{more}."
 
 
-def _pictures(place: Listed) -> Iterator[str]:
+def _pictures(place: ListedFiles) -> Iterator[str]:
     """List what is a picture: a bucket may have other files."""
     return (name for name in place.names() if read_name(name))
 
