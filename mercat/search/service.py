@@ -262,9 +262,10 @@ class Search:
 
     async def mend(self, products: AllProducts) -> bool:
         """Build the index anew if it is missing, of an older form, or broken; return whether it was."""
+        mended = await self._indexer.repair(products)
         if self._beside:
             await self._beside.repair(products)
-        return await self._indexer.repair(products)
+        return mended
 
     async def rebuild(self, products: AsyncIterator[Sequence[ProductChanged]]) -> int:
         """Build the index anew; the old one serves until then. Returns how many products were written."""
