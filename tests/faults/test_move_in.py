@@ -83,7 +83,7 @@ async def pictures_of(connection) -> list[str]:
         return [made.url.removeprefix("/media/")]
 
 
-async def buys_on(crowd, count=30):
+async def buys_on(crowd, count=10):
     before = len(crowd.told)
 
     async def bought():
@@ -100,7 +100,7 @@ async def test_a_part_moves_there_and_back_while_people_buy(part, request, tmp_p
     file.write_text(settings_of(part, request))
     data = tmp_path / "shop"
     data.mkdir(mode=0o755)
-    async with serving(data) as connection, crowded(connection, 15, shoppers=15) as crowd:
+    async with serving(data, workers=1) as connection, crowded(connection, 15, shoppers=15) as crowd:
         db = await asyncpg.connect(**connection.postgres())
         crowd.come()
         await buys_on(crowd)
