@@ -511,7 +511,8 @@ async def test_of_relays_at_once_one_takes_the_log_back_and_none_writes_to_kafka
     await open_slot(events)
     fact = WalEvent(5, 1, "RatingChanged", text_of(1, 1))
     there = log_of(on_kafka, events)
-    await there.append([fact], await until(lambda: opens(there), 30))
+    await until(lambda: opens(there), 30)
+    await there.append([fact], await there.reached())
     for _ in range(5):
         late, back = log_of(on_kafka, events), coming_back(on_kafka, events)
         results = await asyncio.gather(late.reached(), back.reached(), return_exceptions=True)
