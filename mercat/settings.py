@@ -86,6 +86,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What this shop's topics there begin with: `<name>.facts` and `<name>.reached`. One for each shop."""
     kafka_tls_root: str = ""
     """A file with the certificate (PEM) that the brokers' own come from. Empty: those of the system."""
+    log_back: bool = False
+    """Whether the log comes back into PostgreSQL: Kafka's is closed, and read to its end."""
     opensearch_url: str = ""
     """The OpenSearch that search runs on, `http[s]://[user:password@]host:port`. Empty: an index in the
     shop's folder."""
@@ -101,6 +103,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     clickhouse_url: str = ""
     """The ClickHouse that has the facts of reports, `http[s]://[user:password@]host:8123/database`: a
     database for each shop. Empty: DuckDB in the shop's folder."""
+    moving: Literal["", "pictures", "search", "search-back", "analytics", "analytics-back"] = ""
+    """The part that `mercat move-in` moves now, which is kept in both places: it sets this by itself."""
     secret_key: str = "development"
     """What the passwords of database roles and all signatures are derived from. Change it and everybody is
     signed out. `mercat serve` makes one for each shop."""

@@ -32,6 +32,7 @@ _PLAIN: dict[str, dict[str, str]] = {
         "kafka": "kafka_url",
         "kafka_file": "kafka_url_file",
         "topic": "kafka_topic",
+        "back": "log_back",
         "tls_root": "kafka_tls_root",
     },
     "search": {

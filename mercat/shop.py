@@ -198,8 +198,14 @@ def _order_duties(shop: Shop) -> dict[str, Duty]:
 
 def _make_search(host: Host, db: asyncpg.Pool, _: Shop) -> search.Search:
     settings = host.settings
-    store = search.index_store(settings)
-    return search.Search(settings.data / "search", settings.search_sold_out, db, store, settings.currency)
+    return search.Search(
+        settings.data / "search",
+        settings.search_sold_out,
+        db,
+        search.index_store(settings),
+        settings.currency,
+        search.store_beside(settings),
+    )
 
 
 def _make_checkout(host: Host, db: asyncpg.Pool, shop: Shop) -> checkout.Checkout:

@@ -3,6 +3,7 @@
 It follows the event log, so it is a moment behind and says how far. Others import from here only."""
 
 from mercat.analytics.api import API
+from mercat.analytics.engines.in_step import CopyPlace
 from mercat.analytics.experiments import arm_of, mark
 from mercat.analytics.keeper import FactSources
 from mercat.analytics.messages import (
@@ -34,7 +35,14 @@ from mercat.analytics.messages import (
     ViewName,
 )
 from mercat.analytics.reports import SUMS
-from mercat.analytics.service import KEEPER_API, Analytics, ExperimentRunning, TooManyViews, socket_of
+from mercat.analytics.service import (
+    KEEPER_API,
+    Analytics,
+    ExperimentRunning,
+    TooManyViews,
+    keeper_of,
+    socket_of,
+)
 
 __all__ = [
     "API",
@@ -49,6 +57,7 @@ __all__ = [
     "ArmName",
     "CompareWith",
     "Compared",
+    "CopyPlace",
     "Experiment",
     "ExperimentName",
     "ExperimentResult",
@@ -71,6 +80,7 @@ __all__ = [
     "Verdict",
     "ViewName",
     "arm_of",
+    "keeper_of",
     "mark",
     "socket_of",
 ]

@@ -15,6 +15,7 @@ import structlog
 from mercat import ids
 from mercat.analytics import periods, reports
 from mercat.analytics.engine import Batch, FactEngine, ProductNamed
+from mercat.analytics.engines.in_step import CopyPlace, InStepEngines
 from mercat.analytics.experiments import arms_of, guard, mark
 from mercat.analytics.facts import KnownShelves, Whose, facts_of, look_rows, named_by
 from mercat.analytics.messages import Arm, ArmName, Experiment, Rebuilt, ReportAnswer, ReportAsk, SavedView
@@ -59,6 +60,7 @@ _VIEWS_AT_ONCE = 100
 _TOLD_AGAIN = timedelta(hours=1)
 _TOLD_SUMS = ("orders", "units", "gross", "discount", "refunds", "net")
 _ORDERS_A_PAGE = 500
+_COPIED_AT_ONCE = 2_000
 _PRODUCTS_A_PAGE = 1_000
 
 
@@ -206,6 +208,32 @@ class Keeper:
 
         taught = await choices(held_out=False)
         return await self._sources.search.learn(taught, await choices(held_out=True), ids.new(LearntId, 0))
+
+    # -- while the shop moves from one engine to the other
+
+    async def begin_copy(self) -> None:
+        """Empty the file of this machine, where it is what is to be filled: it may have what is old."""
+        both = self._in_step()
+        async with self._writing:
+            await self._in(self._write, both.begin_copy)
+
+    async def copy_on(self, place: CopyPlace) -> CopyPlace:
+        """Copy some of what was there before into the other engine; answer where to go on."""
+        both = self._in_step()
+        async with self._writing:
+            return await self._in(self._write, lambda: both.copy(place, _COPIED_AT_ONCE))
+
+    async def compare_copy(self) -> list[str]:
+        """Compare both engines while nothing is written, and say what differs."""
+        both = self._in_step()
+        async with self._writing:
+            return await self._in(self._write, both.differences)
+
+    def _in_step(self) -> InStepEngines:
+        engine = self._opened_engine()
+        if not isinstance(engine, InStepEngines):
+            raise EngineAway("this process does not keep two engines in step")
+        return engine
 
     # -- what it does by itself
 

@@ -1,12 +1,14 @@
 """The verbs of analytics: this process answers where it has the engine; else it asks the one that has."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import asyncpg
 
 from mercat import ids
 from mercat.analytics import periods, reports
 from mercat.analytics.engine import FactEngine
+from mercat.analytics.engines.in_step import InStepEngines
 from mercat.analytics.experiments import arms_of, verdict
 from mercat.analytics.keeper import EngineAway, FactSources, Keeper
 from mercat.analytics.messages import (
@@ -32,12 +34,18 @@ from mercat.kit.verbs import Verb
 from mercat.search import LearntOrder
 from mercat.settings import Settings
 
+if TYPE_CHECKING:
+    from mercat.analytics.engines.duckdb import DuckDbEngine
+
 queries = sql.load("mercat.analytics")
 KEEPER_API = [
     Verb(Keeper.report, reads=True),
     Verb(Keeper.rebuild),
     Verb(Keeper.learn),
     Verb(Keeper.arms, reads=True),
+    Verb(Keeper.begin_copy),
+    Verb(Keeper.copy_on),
+    Verb(Keeper.compare_copy),
 ]
 """What the process with the engine answers to the others of its machine."""
 _SOCKET_PATH_MAX = 100
@@ -53,12 +61,27 @@ def socket_of(settings: Settings) -> Path:
     return Path(settings.postgres_host).parent / "analytics.sock"
 
 
-def open_engine(settings: Settings, folder: Path) -> FactEngine:
-    """Open the engine that the settings name."""
-    if settings.clickhouse_url:
-        from mercat.analytics.engines.clickhouse import ClickHouseEngine
+def keeper_of(settings: Settings) -> tuple[Keeper, Neighbour]:
+    """Make the stand-in of the keeper in another process of this machine, and what closes it."""
+    neighbour = Neighbour("analytics", "http://analytics", call_key(settings), str(socket_of(settings)))
+    return remote(Keeper, KEEPER_API, neighbour, _REBUILT_WITHIN_S), neighbour
 
-        return ClickHouseEngine(settings.clickhouse_url)
+
+def open_engine(settings: Settings, folder: Path) -> FactEngine:
+    """Open the engine that the settings name; both, while the shop moves from one to the other."""
+    if not settings.clickhouse_url:
+        return _open_duckdb(settings, folder)
+    from mercat.analytics.engines.clickhouse import ClickHouseEngine
+
+    far = ClickHouseEngine(settings.clickhouse_url)
+    if not settings.moving.startswith("analytics"):
+        return far
+    near = _open_duckdb(settings, folder)
+    comes_back = settings.moving == "analytics-back"
+    return InStepEngines(far, near, near.empty) if comes_back else InStepEngines(near, far)
+
+
+def _open_duckdb(settings: Settings, folder: Path) -> "DuckDbEngine":
     from mercat.analytics.engines.duckdb import FILE, DuckDbEngine  # half the memory of a web worker
 
     return DuckDbEngine(folder / FILE, settings.analytics_memory_mb)
@@ -90,7 +113,7 @@ class Analytics:
         self._socket = socket_of(settings)
         self._elsewhere: Keeper | None = None
         self._http: Neighbour | None = None
-        self._key = call_key(settings)
+        self._settings = settings
 
     async def report(self, ask: ReportAsk) -> ReportAnswer:
         """Make a report: see `mercat/analytics/reports.py` for which there are."""
@@ -193,9 +216,16 @@ class Analytics:
         if not self._socket.exists():
             raise Unavailable("Reports are not answered at the moment. Try again shortly.")
         if self._elsewhere is None:
-            self._http = Neighbour("analytics", "http://analytics", self._key, str(self._socket))
-            self._elsewhere = remote(Keeper, KEEPER_API, self._http, _REBUILT_WITHIN_S)
+            self._elsewhere, self._http = keeper_of(self._settings)
         return self._elsewhere
 
 
-__all__ = ["KEEPER_API", "Analytics", "EngineAway", "ExperimentRunning", "TooManyViews", "socket_of"]
+__all__ = [
+    "KEEPER_API",
+    "Analytics",
+    "EngineAway",
+    "ExperimentRunning",
+    "TooManyViews",
+    "keeper_of",
+    "socket_of",
+]

@@ -99,9 +99,8 @@ async def _of_postgres(settings: Settings) -> AsyncIterator[Check]:
         for each in await of_migrations(reader):
             yield each
         yield _wal_level(await reader.fetchval("show wal_level"))
-        if not settings.kafka_url and await reader.fetchval("select closed from events.relayed") is not None:
-            said = "The event log of this shop goes on in Kafka, and these settings have none."
-            yield Check("log", "wrong", said, "Give [log] kafka.")
+        for each in _log(settings, await reader.fetchrow("select closed, kafka_ends from events.relayed")):
+            yield each
         yield _slot(await reader.fetch("select slot_name, active from pg_replication_slots"))
         yield _connections(int(await reader.fetchval("show max_connections")), settings.pool_size)
         yield _clock(await reader.fetchval("select clock_timestamp()"))
@@ -178,6 +177,19 @@ async def _reading(settings: Settings) -> AsyncGenerator[asyncpg.Connection]:
         yield reader
     finally:
         await reader.close()
+
+
+def _log(settings: Settings, log: asyncpg.Record | None) -> Iterator[Check]:
+    """Look whether the event log is where the settings say."""
+    closed, ends = log or (None, None)
+    if not settings.kafka_url and closed is not None:
+        said = "The event log of this shop goes on in Kafka, and these settings have none."
+        yield Check("log", "wrong", said, "Give [log] kafka.")
+    elif not settings.kafka_url and ends is not None:
+        said = "The event log came back from Kafka, and some have not read that to its end."
+        yield Check("log", "wrong", said, "Give [log] kafka, with back = true.")
+    elif settings.log_back and closed is None and ends is None:
+        yield Check("log", "look", "The event log is back, and all have read Kafka's.", "Remove [log].")
 
 
 def _wal_level(level: str) -> Check:

@@ -23,6 +23,7 @@ COMMANDS = {
     "reload": "run",
     "backup": "keep",
     "restore": "keep",
+    "move-in": "move_in",
     "check": "checking",
     "import": "goods",
     "export": "taking_out",

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import time
+from pathlib import Path
 from typing import Annotated, Any
 
 import asyncpg
@@ -72,6 +73,12 @@ def reload(data: Data = HERE) -> None:
     """Replace the workers of an open shop one after another, with the version that is installed now.
 
     The database is migrated first. No request is lost: a new worker answers before its former goes."""
+    replace_workers(data)
+    typer.echo("The workers are replaced.", err=True)
+
+
+def replace_workers(data: Path) -> None:
+    """Let an open shop replace its workers; Trouble where it does not."""
     home = Home(data) if Home.made(data) else None
     shop = home.running() if home else None
     if not home or not shop or not shop.open:
@@ -84,7 +91,6 @@ def reload(data: Data = HERE) -> None:
         time.sleep(0.1)
     if now.reload_trouble:
         raise Trouble(f"{now.reload_trouble} The former workers go on.")
-    typer.echo("The workers are replaced.", err=True)
 
 
 @commands.command()

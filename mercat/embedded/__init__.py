@@ -8,7 +8,7 @@ ready(), Readiness()                        what a worker says to its supervisor
 """
 
 from mercat.embedded.engines import connected, engines
-from mercat.embedded.home import Connection, Home, Trouble, temporary
+from mercat.embedded.home import Connection, Home, Trouble, moved_in, record_moved_in, temporary
 from mercat.embedded.postgres import programs
 from mercat.embedded.readiness import Readiness, handed_listener, ready
 from mercat.embedded.supervisor import RELOAD, Program, Supervisor
@@ -24,7 +24,9 @@ __all__ = [
     "connected",
     "engines",
     "handed_listener",
+    "moved_in",
     "programs",
     "ready",
+    "record_moved_in",
     "temporary",
 ]

@@ -22,6 +22,7 @@ OWNER = "mercat"
 """The database, and the role that owns it (a superuser; services have roles of their own)."""
 PORT = 5432
 ELSEWHERE = Path("/var/lib/mercat")
+MOVED_IN = "moved_in.json"
 _RESTORING = "restoring"
 """A file that is there from the beginning of a restore to its end."""
 _FREE_BYTES = 512 * 1024 * 1024
@@ -69,6 +70,8 @@ class Connection:
         }
         if self.port:
             variables |= {"HOST": self.host, "PORT": str(self.port)}
+        if self.supervisor:  # else the settings come from a file, all of them
+            variables |= {name.upper(): value for name, value in moved_in(Path(self.data)).items()}
         return {f"MERCAT_{name}": value for name, value in variables.items()}
 
     def postgres(self, role: str = OWNER) -> dict[str, Any]:
@@ -95,6 +98,16 @@ class Connection:
             "PGUSER": role,
             "PGPASSWORD": derive(self.secret_key, role),
         }
+
+
+def moved_in(data: Path) -> dict[str, str]:
+    """Return the settings by which parts of a shop are elsewhere: they win over what it was opened with."""
+    return read_json(data / MOVED_IN)
+
+
+def record_moved_in(data: Path, settings: Mapping[str, str]) -> None:
+    """Keep those settings for every process that starts from now on."""
+    write_private(data / MOVED_IN, json.dumps(settings, indent=2))
 
 
 def derive(key: str, name: str) -> str:

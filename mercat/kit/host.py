@@ -249,7 +249,10 @@ class Host:
             from mercat.kit.kafka_log import KafkaLog
         except ImportError:
             raise SystemExit("MERCAT_KAFKA_URL needs Kafka's client: pip install 'mercat[kafka]'.") from None
-        return KafkaLog(self.settings.kafka(), self.settings.kafka_topic, in_postgres, source, told_in)
+        if self.settings.log_back and self.settings.shards():
+            raise SystemExit("MERCAT_LOG_BACK: with orders in several databases the log stays in Kafka.")
+        settings, back = self.settings, self.settings.log_back
+        return KafkaLog(settings.kafka(), settings.kafka_topic, in_postgres, source, told_in, back=back)
 
     async def _connect_for_locks(self) -> asyncpg.Connection:
         return await asyncpg.connect(

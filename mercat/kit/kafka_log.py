@@ -2,8 +2,9 @@
 
 The relay writes in transactions that also carry how far in the WAL they reach, into `<name>.reached`. Whoever
 opens the log fences the relay before (`transactional.id`), so each event is there once, whoever dies when.
-Followers keep their places in PostgreSQL beside their work (partition n of the topic is n + 1 there); the
-offsets of groups in Kafka are for its tools alone. What PostgreSQL's log held before comes first.
+Followers keep their places in PostgreSQL beside their work (partition n of the topic is n + 1 there, and more
+in a later topic); the offsets of groups in Kafka are for its tools alone. What PostgreSQL's log held before
+comes first. It can go on there again: the relay closes the one in Kafka, and followers read that to its end.
 """
 
 import asyncio
@@ -26,8 +27,8 @@ from confluent_kafka.cimpl import NewTopic
 from mercat.kit import metrics, sql
 from mercat.kit.event_keys import keys_of
 from mercat.kit.event_log import BATCH_MAX, GATHER_S, FactsGone, LoggedEvent, Places, Position, Reading
-from mercat.kit.postgres_log import PostgresLog
-from mercat.kit.wal import WalEvent, lsn_of
+from mercat.kit.postgres_log import LogClosed, PostgresLog
+from mercat.kit.wal import WalEvent, lsn_of, shown
 from mercat.shard_places import MAIN
 
 Answer = TypeVar("Answer")
@@ -41,6 +42,8 @@ FACTS = {
 }
 _REACHED = {"cleanup.policy": "compact", "segment.bytes": "1048576", "min.cleanable.dirty.ratio": "0.1"}
 _COPIES = 3
+_GATHERS_S = 0.1
+_LOOKS_EVERY_S = 0.5
 _FACT_BYTES_MAX = 16_000_000
 _ANSWERS_S = 10.0
 _OPENS_S = 30.0
@@ -63,9 +66,7 @@ class KafkaAway(ConnectionError):
 
 class KafkaLog:
     """The log of a process. `former`: the one in the shop's PostgreSQL; `source`: which database its relay
-    reads, and `told_in`, where that is another one."""
-
-    gather_s = 0.1  # a transaction costs the brokers a marker in each partition that it writes to
+    reads, and `told_in`, where that is another one. `back`: the log goes on in PostgreSQL again."""
 
     def __init__(
         self,
@@ -74,7 +75,12 @@ class KafkaLog:
         former: PostgresLog,
         source: str = MAIN,
         told_in: asyncpg.Pool | None = None,
+        *,
+        back: bool = False,
     ) -> None:
+        # In Kafka a transaction costs the brokers a marker in each partition that it writes to.
+        self.gather_s = former.gather_s if back else _GATHERS_S
+        self.back = back
         self.connection = connection | {"log_level": 2, "reconnect.backoff.max.ms": 1_000}
         self.facts, self._reached = f"{name}.facts", f"{name}.reached"
         self.former = former
@@ -101,15 +107,38 @@ class KafkaLog:
             raise KafkaAway(
                 f"{self.facts} is ahead of this database, which was restored: give it another topic."
             )
-        await self.former.db.execute(queries.close_log)
+        if self.back:
+            return await self._take_back(held)
+        async with self.former.db.acquire() as db, db.transaction():
+            if await db.fetchval(queries.hold_log) is None and held:
+                raise LogClosed(
+                    f"The log of this shop came back from {self.facts}: unset MERCAT_KAFKA_URL, or give "
+                    "another topic to go over again."
+                )
+            await db.execute(queries.close_log)
         if held:
             return held
         row = await self.former.db.fetchrow(queries.relayed_of, self._source)
         commit, facts, last_id, _ = row or ("0/0", 0, 0, None)
         return Position(lsn_of(commit), facts, last_id if self._source == MAIN else _numbers_of(self._source))
 
+    async def _take_back(self, held: Position | None) -> Position:
+        """Let PostgreSQL's log go on where Kafka's ends, if it does not yet.
+
+        The relay before was fenced when we opened. One that opens after us fences us, so that we cannot
+        write into Kafka any more and nothing is opened here; or it comes too late, waits for our row, and
+        finds the log taken back."""
+        async with self.former.db.acquire() as db, db.transaction():
+            if await db.fetchval(queries.hold_log) is not None:
+                ends = await self._asked(partial(self._close, held))
+                commit, facts, last_id = held or (0, 0, 0)
+                await db.execute(queries.open_log, shown(commit), facts, last_id, ends)
+        return await self.former.reached()
+
     async def append(self, facts: Sequence[WalEvent], reached: Position) -> Position:
         """Append events and how far they reach, in one transaction of Kafka's."""
+        if self.back:
+            return await self.former.append(facts, reached)
         position = Position(facts[-1].commit, facts[-1].number, reached.last_id + len(facts))
         await self._asked(partial(self._write, facts, reached.last_id + 1, position))
         return position
@@ -118,7 +147,8 @@ class KafkaLog:
         """Write down how far the log goes, for the audit and for people; what is in PostgreSQL still is
         dropped as ever."""
         await self.former.tidy(followers)
-        if self._partitions:
+        _, ends, _ = await self.former.db.fetchrow(queries.stretches) or (None, None, 0)
+        if self._partitions and (ends is not None or not self.back):
             await self.former.db.execute(queries.note_ends, await self._asked(self._ends))
             for row in await self.former.db.fetch(queries.lags):
                 metrics.follower_lag.labels(row["follower"]).set(row["behind"])
@@ -229,6 +259,17 @@ class KafkaLog:
         producer.produce(self._reached, value, self._source.encode(), partition=0)
         producer.commit_transaction(_COMMITS_S)
 
+    def _close(self, held: Position | None) -> list[int]:
+        """Show that nobody has fenced us, and return where the log ends then."""
+        producer = self._producer
+        assert producer, "the log was not opened"
+        if held:
+            producer.begin_transaction()
+            value = msgspec.json.encode((self._database, *held))
+            producer.produce(self._reached, value, self._source.encode(), partition=0)
+            producer.commit_transaction(_COMMITS_S)
+        return self._ends()
+
     def _ends(self) -> list[int]:
         places = [kafka.TopicPartition(self.facts, each) for each in range(self._partitions)]
         return self._offsets(places, OffsetSpec.latest(), kafka.IsolationLevel.READ_COMMITTED)
@@ -263,44 +304,69 @@ class KafkaReader:
         self._follower = follower
         self._kinds = {kind.encode(): kind for kind in kinds}
         self._consumer: kafka.Consumer | None = None
-        self._passed = False
+        self._base = 0
+        self._passed = self._returned = False
+        self._looked_at = 0.0
         self._told: Places = {}
         self._told_at = 0.0
 
     async def open(self, places: Places) -> None:
         """Go to these places in Kafka; who has none there begins with the oldest."""
         count = await self._log.partitions()
+        self._passed = self._returned = False
+        *_, self._base = await self._stretches()
         if self._consumer is None:
             group = f"{self._log.facts}.{self._follower}"
             self._consumer = kafka.Consumer(self._log.connection | _READING | {"group.id": group})
-        begun = any(partition > 0 for partition in places)
+        begun = any(partition > self._base for partition in places)
         elsewhere = 0 if begun else kafka.OFFSET_BEGINNING
         self._consumer.assign(
             [
-                kafka.TopicPartition(self._log.facts, each, places.get(each + 1, elsewhere))
+                kafka.TopicPartition(self._log.facts, each, places.get(self._base + each + 1, elsewhere))
                 for each in range(count)
             ]
         )
 
     async def after(self, places: Places) -> Reading | None:
-        """Return what is next: of PostgreSQL's log, as long as it was not read to its end."""
+        """Return what is next: of PostgreSQL's log, as long as it was not read to where Kafka's begins, and
+        again once that was read to its end."""
         if not self._passed:
-            if batch := await self._former.after(places):
+            closed, *_ = await self._stretches()
+            if batch := await self._former.after(places, closed):
                 return batch
-            *_, closed = await self._log.former.db.fetchrow(queries.relayed) or (None,)
             if closed is None or places.get(0, 0) < closed:
                 return None
             self._passed = True
+        if self._returned:
+            return await self._former.after(places)
         assert self._consumer, "the reader was not opened"
         messages = self._consumer.consume(BATCH_MAX, 0)
         rows, to = self._read(messages)
         moved = {each: place for each, place in to.items() if place != places.get(each, 0)}
+        if not moved and self._log.back:
+            await self._look_for_end(places)
         full = len(messages) == BATCH_MAX
         return Reading(rows, moved, full, ended=False) if moved else None
 
+    async def _look_for_end(self, places: Places) -> None:
+        """See whether the log was closed here, and whether this was its end."""
+        now = asyncio.get_running_loop().time()
+        if now - self._looked_at < _LOOKS_EVERY_S:
+            return
+        self._looked_at = now
+        closed, ends, base = await self._stretches()
+        if closed is None or base != self._base:
+            self._returned = True
+        elif ends is not None:
+            self._returned = all(places.get(base + n, 0) >= end for n, end in enumerate(ends, 1))
+
+    async def _stretches(self) -> tuple[int | None, list[int] | None, int]:
+        closed, ends, base = await self._log.former.db.fetchrow(queries.stretches) or (None, None, 0)
+        return closed, ends, base
+
     async def grown(self, places: Places) -> bool:
         """Wait a moment: its client reads ahead, so to ask it costs little, and only that tells."""
-        if not self._passed:
+        if not self._passed or self._returned:
             return await self._former.grown(places)
         self._tell_tools(places)
         await asyncio.sleep(2 * GATHER_S)
@@ -316,7 +382,8 @@ class KafkaReader:
         rows: list[LoggedEvent] = []
         to: dict[int, int] = {}
         for message in messages:
-            error, partition, place = message.error(), (message.partition() or 0) + 1, message.offset() or 0
+            error, place = message.error(), message.offset() or 0
+            partition = self._base + (message.partition() or 0) + 1
             if error is None:
                 place += 1
                 told = dict(cast("list[tuple[str, bytes]]", message.headers()))
@@ -324,7 +391,7 @@ class KafkaReader:
                     body = (message.value() or b"").decode()
                     rows.append(LoggedEvent(int(told["number"]), kind, body, partition, place))
             elif error.code() == kafka.KafkaError._AUTO_OFFSET_RESET:
-                raise FactsGone(self._gone(partition - 1, error.str()))
+                raise FactsGone(self._gone(message.partition() or 0, error.str()))
             elif error.code() != kafka.KafkaError._PARTITION_EOF:
                 raise KafkaAway(error.str())
             to[partition] = place
@@ -343,7 +410,9 @@ class KafkaReader:
         if self._consumer and places != self._told and now - self._told_at > _TELLS_TOOLS_EVERY_S:
             self._told, self._told_at = dict(places), now
             offsets = [
-                kafka.TopicPartition(self._log.facts, each - 1, at) for each, at in places.items() if each
+                kafka.TopicPartition(self._log.facts, each - self._base - 1, at)
+                for each, at in places.items()
+                if each > self._base
             ]
             if offsets:
                 self._consumer.commit(offsets=offsets, asynchronous=True)
@@ -355,6 +424,8 @@ class FactsTopic(NamedTuple):
     partitions: int
     copies: int
     forgets_after_days: float
+    holds_some: bool
+    """Whether something was ever told there."""
 
 
 async def look_at(connection: dict[str, Any], name: str) -> tuple[int, FactsTopic | None]:
@@ -371,7 +442,11 @@ async def look_at(connection: dict[str, Any], name: str) -> tuple[int, FactsTopi
         kept_ms = int(told.result(_ANSWERS_S)["retention.ms"].value)
         days = kept_ms / 86_400_000 if kept_ms >= 0 else math.inf
         partitions = topic.partitions.values()
-        return len(there.brokers), FactsTopic(len(partitions), min(len(p.replicas) for p in partitions), days)
+        places = [kafka.TopicPartition(f"{name}.facts", each) for each in topic.partitions]
+        ends = admin.list_offsets(dict.fromkeys(places, OffsetSpec.latest()))
+        some = any(end.result(_ANSWERS_S).offset for end in ends.values())
+        copies = min(len(p.replicas) for p in partitions)
+        return len(there.brokers), FactsTopic(len(partitions), copies, days, some)
 
     try:
         return await asyncio.to_thread(look)

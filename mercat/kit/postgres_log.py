@@ -20,6 +20,11 @@ class LogClosed(ConnectionError):
     """The log of this shop goes on in Kafka: set `MERCAT_KAFKA_URL` here too."""
 
 
+class KafkaUnread(ConnectionError):
+    """The log came back from Kafka, which was not read to its end yet: set `MERCAT_KAFKA_URL` and
+    `MERCAT_LOG_BACK=true` until it is."""
+
+
 class Notifier:
     """Tells followers that the log has grown, and how far."""
 
@@ -90,8 +95,12 @@ class PostgresLog:
         return Position(last.commit, last.number, last_id)
 
     async def tidy(self, followers: Collection[str]) -> None:
-        """Drop the partitions of the table that these followers have passed."""
+        """Drop the partitions of the table that these followers have passed, and forget a log in Kafka that
+        came back and that they have read."""
         await drop_partitions(self.db, followers)
+        _, ends, _ = await self.db.fetchrow(queries.stretches) or (None, None, 0)
+        if ends is not None and not await self.db.fetch(queries.who_reads_kafka, list(followers)):
+            await self.db.execute(queries.forget_kafka)
 
     def reader(self, follower: str, kinds: Collection[str]) -> "PostgresReader":
         """Make the reader of a follower."""
@@ -119,18 +128,21 @@ class PostgresReader:
         self._kinds = frozenset(kinds)
 
     async def open(self, places: Places) -> None:
-        """Nothing is to be opened."""
+        """Refuse to pass over what stands in Kafka still. Who has never read anything begins here."""
+        _, ends, base = await self._log.db.fetchrow(queries.stretches) or (None, None, 0)
+        if places and any(end > places.get(base + n, 0) for n, end in enumerate(ends or (), 1)):
+            raise KafkaUnread(KafkaUnread.__doc__)
 
-    async def after(self, places: Places) -> Reading | None:
-        """Return what is next, up to a batch."""
+    async def after(self, places: Places, last: int | None = None) -> Reading | None:
+        """Return what is next, up to a batch, and to `last` where another log goes on there."""
         position = places.get(0, 0)
-        held = self._log.recent.after(position)
+        held = self._log.recent.after(position) if last is None else None
         if held:
             rows, to = [row for row in held if row.kind in self._kinds], held[-1].number
             ended = to == self._log.recent.last
             self._lag.set(self._log.recent.last - position)
         else:
-            rows, to = await self._from_table(position)
+            rows, to = await self._from_table(position, last)
             if to <= position:
                 return None
             ended = len(rows) < BATCH_MAX
@@ -148,8 +160,9 @@ class PostgresReader:
     def close(self) -> None:
         """Nothing is open."""
 
-    async def _from_table(self, position: int) -> tuple[list[LoggedEvent], int]:
-        _, _, last, _ = await self._log.db.fetchrow(queries.relayed) or ("", 0, 0, None)
+    async def _from_table(self, position: int, end: int | None) -> tuple[list[LoggedEvent], int]:
+        _, _, written, _ = await self._log.db.fetchrow(queries.relayed) or ("", 0, 0, None)
+        last: int = written if end is None else end
         self._lag.set(last - position)
         if last <= position:
             return [], last

@@ -60,9 +60,37 @@ where l.id > :after and l.id <= :last and l.kind = any(:kinds)
 order by l.id
 limit :most;
 
+-- name: hold_log
+-- Whether PostgreSQL's log is closed; nobody else closes or opens it until the transaction ends.
+select closed from events.relayed for update;
+
 -- name: close_log
--- Close PostgreSQL's log, where the one in Kafka begins; return where.
+-- Close PostgreSQL's log, where the one in Kafka begins.
 update events.relayed set closed = last_id where closed is null;
+
+-- name: open_log(commit, facts, last_id, kafka_ends)
+-- Let PostgreSQL's log go on where Kafka's ends, which is read to there.
+update events.relayed set closed = null, before_kafka = closed, kafka_ends = :kafka_ends::bigint[],
+    commit = greatest(commit, :commit::text::pg_lsn), last_id = greatest(last_id, :last_id::bigint),
+    facts = case when commit < :commit::text::pg_lsn then :facts::integer else facts end
+where closed is not null;
+
+-- name: stretches
+-- Where PostgreSQL's log ends for Kafka's to begin, where Kafka's for PostgreSQL's to go on, if it does, and the number
+-- before the first partition of that topic.
+select coalesce(closed, before_kafka) as closed, kafka_ends as ends, kafka_base as base from events.relayed;
+
+-- name: who_reads_kafka(followers)
+select f.name as follower from unnest(:followers::text[]) f (name) where not events.read_kafka(f.name);
+
+-- name: forget_kafka
+-- Once all have read it to its end. A log that goes over again begins with another topic, whose partitions have other
+-- numbers: the places in the former stay, so that nobody who comes late can take them for new.
+with ends as (
+    delete from events.ends e using events.relayed r where r.kafka_ends is not null
+)
+update events.relayed set before_kafka = null, kafka_ends = null, kafka_base = kafka_base + cardinality(kafka_ends)
+where kafka_ends is not null;
 
 -- name: database_known
 select system_identifier || '/' || current_database() as name, pg_current_wal_flush_lsn()::text as reached
@@ -107,7 +135,7 @@ from pg_replication_slots where slot_name = :slot::text;
 
 -- name: lags
 -- Of a log in Kafka a place counts, and there are some more of them than facts.
-select p.follower, p.at, r.last_id - p.at + k.behind as behind,
+select p.follower, p.at, greatest(coalesce(r.before_kafka, r.last_id) - p.at, 0) + k.behind as behind,
     (select count(*) from events.parked k where k.follower = p.follower) as parked
 from (
     select follower, coalesce(max(at) filter (where partition = 0), 0) as at from events.position group by follower
@@ -115,7 +143,7 @@ from (
     select coalesce(sum(greatest(u.place - coalesce(q.at, 0), 0)), 0)::bigint as behind
     from (select places from events.ends order by at desc limit 1) e
     cross join unnest(e.places) with ordinality as u (place, partition)
-    left join events.position q on q.follower = p.follower and q.partition = u.partition
+    left join events.position q on q.follower = p.follower and q.partition = u.partition + r.kafka_base
 ) k
 order by p.follower;
 
@@ -134,12 +162,14 @@ select count(pg_drop_replication_slot(slot_name)) from pg_replication_slots wher
 -- name: standing(follower, kinds)
 -- Where a follower is, and when the oldest event of its kinds was told that it has not digested. In Kafka nothing has
 -- one number: nobody is said to be at the end there, and it is known up to when all was digested.
-select case when r.closed is null then coalesce(p.at, 0) else -1 end as at, coalesce((
+select case when k.reads then -1 else coalesce(p.at, 0) end as at, least((
     select l.at from events.log l where l.id > coalesce(p.at, 0) and l.kind = any(:kinds) order by l.id limit 1
-), case when r.closed is not null then
+), case when k.reads then
     coalesce(events.undigested_since(:follower), (select max(at) from events.ends), now())
 end) as oldest, now() as now
-from events.relayed r left join events.position p on p.follower = :follower and p.partition = 0;
+from events.relayed r cross join lateral (
+    select r.closed is not null or not events.read_kafka(:follower) as reads
+) k left join events.position p on p.follower = :follower and p.partition = 0;
 
 -- name: lease_number(holder)
 -- From the highest on, where the previous release, which leases from the lowest, comes last. It counts four of

@@ -21,7 +21,7 @@ from mercat.media.messages import (
     TakenPictures,
 )
 from mercat.media.service import Media
-from mercat.media.storage import storage_of
+from mercat.media.storage import Storage, bucket_of, folder_of, storage_of
 
 __all__ = [
     "API",
@@ -36,7 +36,10 @@ __all__ = [
     "PictureFetching",
     "PictureGone",
     "ProductPictures",
+    "Storage",
     "TakenPictures",
+    "bucket_of",
+    "folder_of",
     "sizes_of",
     "storage_of",
     "tint_of",

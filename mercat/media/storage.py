@@ -2,6 +2,7 @@
 
 import os
 import secrets
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
@@ -51,15 +52,54 @@ class Folder:
         for name in names:
             self._path(name).unlink(missing_ok=True)
 
+    def names(self) -> Iterator[str]:
+        """List the files; one that is being written is not there yet."""
+        for folder in sorted(self._root.glob("??")):
+            yield from sorted(each.name for each in folder.iterdir() if not each.name.startswith("."))
+
     def _path(self, name: str) -> Path:
         return self._root / name[:2] / name
+
+
+class BothPlaces:
+    """Files in two places, while they move from one to the other: each in both, found in either.
+
+    So it does not matter that for some seconds other processes know the former or the new place alone."""
+
+    def __init__(self, near: Storage, far: Storage) -> None:
+        self._near, self._far = near, far
+
+    def get(self, name: str) -> bytes | None:
+        """Read a file; None where neither has it."""
+        content = self._near.get(name)
+        return self._far.get(name) if content is None else content
+
+    def put(self, name: str, content: bytes) -> None:
+        """Write a file into both, or say that it is in one at most."""
+        self._far.put(name, content)
+        self._near.put(name, content)
+
+    def remove(self, names: list[str]) -> None:
+        """Remove files from both."""
+        self._far.remove(names)
+        self._near.remove(names)
+
+
+def folder_of(settings: Settings) -> Folder:
+    """Return the folder of a shop's pictures."""
+    return Folder(settings.data / "media")
+
+
+def bucket_of(settings: Settings) -> Bucket:
+    """Return the bucket of a shop's pictures."""
+    secret = settings.media_s3_secret_key.reveal()
+    key = S3Key(settings.media_s3_access_key, secret, settings.media_s3_region)
+    return Bucket(settings.media_s3_url, key)
 
 
 def storage_of(settings: Settings) -> Storage:
     """Say where the pictures of a shop lie."""
     if not settings.media_s3_url:
-        return Folder(settings.data / "media")
-    secret = settings.media_s3_secret_key.reveal()
-    return Bucket(
-        settings.media_s3_url, S3Key(settings.media_s3_access_key, secret, settings.media_s3_region)
-    )
+        return folder_of(settings)
+    bucket = bucket_of(settings)
+    return BothPlaces(folder_of(settings), bucket) if settings.moving == "pictures" else bucket

@@ -8,7 +8,7 @@ from mercat.search import engine
 from mercat.search.api import API
 from mercat.search.consistency import compare_with_catalogue, count_stale
 from mercat.search.engine import IndexStore
-from mercat.search.engines.choose import index_store
+from mercat.search.engines.choose import index_store, store_beside
 from mercat.search.facets.ranges import (
     RATING_STEPS,
     NumberRange,
@@ -111,5 +111,6 @@ __all__ = [
     "price_range",
     "price_ranges",
     "product_card",
+    "store_beside",
     "training",
 ]

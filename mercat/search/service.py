@@ -69,9 +69,11 @@ class Search:
         db: asyncpg.Pool | None = None,
         store: IndexStore | None = None,
         currency: str = "USD",
+        beside: IndexStore | None = None,
     ) -> None:
         """Without a database there are no merchandising rules and no past queries. `store`: where the indexes
-        are, if not in the folder. `currency`: what prices are in."""
+        are, if not in the folder. `currency`: what prices are in. `beside`: where an index is kept in step,
+        which answers nothing yet."""
         self._currency = currency
         self._rule_store = RuleStore(db) if db else None
         self._query_log = QueryLog(db) if db else None
@@ -84,6 +86,8 @@ class Search:
         self._reranker = Reranker(folder)
         self._threads = ThreadPoolExecutor(_REMOTE_QUERIES_MAX) if self._store.remote else None
         self._indexer = Indexer(self._store, self._reader)
+        self._beside_store = beside
+        self._beside = Indexer(beside, beside.reader()) if beside else None
 
     # -- queries
 
@@ -247,6 +251,8 @@ class Search:
     async def index(self, events: list[ProductChanged]) -> None:
         """Write changes of products; on return they are on disk and readers see them."""
         await self._indexer.apply(events)
+        if self._beside:
+            await self._beside.apply(events)
 
     async def keep(self, products: AllProducts, every_s: float = 5.0) -> None:
         """Repair the index where that is needed, then wait: a duty of the process that writes. `products`:
@@ -256,14 +262,22 @@ class Search:
 
     async def mend(self, products: AllProducts) -> bool:
         """Build the index anew if it is missing, of an older form, or broken; return whether it was."""
-        return await self._indexer.repair(products)
+        mended = await self._indexer.repair(products)
+        if self._beside:
+            await self._beside.repair(products)
+        return mended
 
     async def rebuild(self, products: AsyncIterator[Sequence[ProductChanged]]) -> int:
         """Build the index anew; the old one serves until then. Returns how many products were written."""
-        return await self._indexer.rebuild(products)
+        written = await self._indexer.rebuild(products)
+        if self._beside_store:  # then that is built anew too, as soon as it is missed
+            await asyncio.to_thread(self._beside_store.drop)
+        return written
 
     async def close(self) -> None:
         """Write what is left, and give everything back."""
         if self._query_log:
             await self._query_log.close()
         await self._indexer.close()
+        if self._beside:
+            await self._beside.close()

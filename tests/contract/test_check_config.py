@@ -13,6 +13,7 @@ from mercat.app import build_shop, internal_app
 from mercat.cli.checking_config import look_over_config
 from mercat.kit.refusals import Unavailable
 from mercat.kit.valkey_cluster import SLOTS
+from mercat.kit.host import queries
 from mercat.kit.wal import open_slot
 
 NOBODY = "http://127.0.0.1:9"
@@ -137,3 +138,13 @@ async def test_what_contradicts_in_a_cluster_is_named(looked_at, three, settings
     finally:
         await last.ask("CLUSTER", "ADDSLOTSRANGE", SLOTS - 100, SLOTS - 1)
         await until(three.is_whole)
+
+
+async def test_a_log_that_came_back_is_read_in_kafka_first(looked_at, db):
+    await open_slot(db)
+    await db.execute("update events.relayed set before_kafka = 0, kafka_ends = '{5}'")
+    assert "have not read that to its end" in (await looked_at())["log", "wrong"]
+    await db.execute("insert into events.position (follower, partition, at) values ('reviews', 1, 5)")
+    await db.execute(queries.forget_kafka)
+    assert "and all have read Kafka's" in (await looked_at("log_back = true"))["log", "look"]
+    assert await db.fetchval("select kafka_base from events.relayed") == 1

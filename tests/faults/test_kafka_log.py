@@ -25,9 +25,9 @@ from mercat import ids
 from mercat.app import build_shop
 from mercat.events import OrderPlaced, RatingChanged
 from mercat.kit import codec
-from mercat.kit.event_log import FactsGone, Follower, Relay, on
+from mercat.kit.event_log import FactsGone, Follower, Position, Relay, on
 from mercat.kit.kafka_log import FactsTopic, KafkaAway, KafkaLog, look_at
-from mercat.kit.postgres_log import LogClosed, PostgresLog, queries
+from mercat.kit.postgres_log import KafkaUnread, LogClosed, PostgresLog, queries
 from mercat.kit.wal import WalEvent, open_slot
 from mercat.lab.bench import faults as scene
 from mercat.lab.bench.crowd import crowded
@@ -382,7 +382,150 @@ async def test_a_shop_goes_over_to_kafka_and_nothing_is_appended_in_postgresql_a
         [row] = await db.fetch(queries.lags)
         assert row["behind"] >= 50
     assert await in_order()
-    assert await look_at(on_kafka.kafka(), on_kafka.kafka_topic) == (1, FactsTopic(64, 1, 7))
+    assert await look_at(on_kafka.kafka(), on_kafka.kafka_topic) == (1, FactsTopic(64, 1, 7, True))
+
+
+class DyingHere(BaseException):
+    """As SIGKILL would."""
+
+
+class DyingLog(KafkaLog):
+    """A log whose relay dies at one of the moments at which it comes back."""
+
+    dies = ""
+
+    async def _asked(self, ask):
+        what = getattr(ask, "func", ask).__name__
+        if f"before {what}" == self.dies:
+            raise DyingHere
+        answer = await super()._asked(ask)
+        if f"after {what}" == self.dies:
+            raise DyingHere
+        return answer
+
+    async def _take_back(self, held):
+        position = await super()._take_back(held)
+        if self.dies == "at the end":
+            raise DyingHere
+        return position
+
+
+def coming_back(settings, events):
+    return DyingLog(settings.kafka(), settings.kafka_topic, PostgresLog(events), back=True)
+
+
+async def dies_at(settings, events, moment):
+    log = coming_back(settings, events)
+    log.dies = moment
+    with pytest.raises(DyingHere):
+        await log.reached()
+
+
+async def is_back(db):
+    return await db.fetchval("select closed is null and kafka_ends is null from events.relayed")
+
+
+async def test_the_log_comes_back_once_and_in_order_whoever_dies_when(on_kafka, db, events, heard):
+    """A follower reads PostgreSQL's log, then Kafka's to its end, then PostgreSQL's again. The relay that
+    takes the log back dies at each moment, and a former one that comes late is refused."""
+    all_of, in_order = heard
+    await open_slot(events)
+    told, there = Told(db), log_of(on_kafka, events)
+
+    async with running(Relay(events, PostgresLog(events), on_kafka.replication()).run()):
+        await told.some()
+        await until(lambda: db.fetchval("select count(*) = $1 from events.log", told.count))
+    before = told.count
+    async with running(Relay(events, there, on_kafka.replication()).run()):
+        await until(lambda: db.fetchval("select closed from events.relayed"), 60)
+        slow = Follower("reviews", Heard(), events, events, there)
+        await until(lambda: steps(slow), 30)  # it has read some of PostgreSQL's, and nothing of Kafka's
+        await told.for_a_while(2)
+        await until(lambda: told_in_kafka(there, told, before), 60)
+    for moment in ("before _open", "after _open", "before _close", "after _close", "at the end"):
+        await told.some()
+        await dies_at(on_kafka, events, moment)
+    with pytest.raises(KafkaAway):  # fenced since
+        await there.append([WalEvent(1 << 60, 1, "RatingChanged", text_of(1, 0))], Position(0, 0, 0))
+    with pytest.raises(LogClosed, match="came back"):
+        await there.reached()
+    back = coming_back(on_kafka, events)
+    async with running(Relay(events, back, on_kafka.replication()).run()):
+        await told.some()
+        with pytest.raises(KafkaUnread):  # who knows no Kafka does not pass over it
+            await Follower("reviews", Heard(), events, events, PostgresLog(events)).step()
+        await back.tidy(["reviews"])
+        assert not await is_back(db)
+        async with running(Follower("reviews", Heard(), events, events, back).run()):
+            await told.for_a_while(2)
+            await until(lambda: all_of(told), 60)
+            await back.tidy(["reviews"])
+            assert await is_back(db)
+            await told.some()
+            await until(lambda: all_of(told), 30)
+    in_postgres = PostgresLog(events)
+    async with running(
+        Relay(events, in_postgres, on_kafka.replication()).run(),
+        Follower("reviews", Heard(), events, events, in_postgres).run(),
+    ):
+        await told.some()
+        await until(lambda: all_of(told), 30)
+    assert await in_order()
+    assert await db.fetchval("select count(*) from events.parked") == 0
+    [row] = await db.fetch(queries.lags)
+    assert row["behind"] == 0
+
+
+async def told_in_kafka(log, told, before):
+    return sum(await asyncio.to_thread(log._ends)) >= told.count - before
+
+
+async def test_a_log_that_came_back_goes_over_again_to_another_topic(on_kafka, node, db, events, heard):
+    all_of, in_order = heard
+    await open_slot(events)
+    told = Told(db)
+
+    async def a_while(log):
+        async with running(
+            Relay(events, log, on_kafka.replication()).run(),
+            Follower("reviews", Heard(), events, events, log).run(),
+        ):
+            await told.for_a_while(1)
+            await until(lambda: all_of(told), 60)
+            await log.tidy(["reviews"])
+
+    for _ in range(2):
+        on_kafka = msgspec.structs.replace(on_kafka, kafka_topic=node.new_topic())
+        await a_while(log_of(on_kafka, events))
+        assert not await is_back(db)
+        await a_while(coming_back(on_kafka, events))
+        await until(lambda: is_back(db), 5)
+        await a_while(PostgresLog(events))
+    assert await in_order()
+    assert await db.fetchval("select events.undigested_since('reviews')") is None
+
+
+async def test_of_relays_at_once_one_takes_the_log_back_and_none_writes_to_kafka_after(on_kafka, db, events):
+    """A relay of the former settings opens Kafka's log while another takes it back: in either order Kafka's
+    end is its end."""
+    await open_slot(events)
+    fact = WalEvent(5, 1, "RatingChanged", text_of(1, 1))
+    there = log_of(on_kafka, events)
+    await until(lambda: opens(there), 30)
+    await there.append([fact], await there.reached())
+    for _ in range(5):
+        late, back = log_of(on_kafka, events), coming_back(on_kafka, events)
+        results = await asyncio.gather(late.reached(), back.reached(), return_exceptions=True)
+        taken = await db.fetchval("select kafka_ends from events.relayed")
+        if taken is None:
+            assert isinstance(results[1], KafkaAway)
+            continue
+        if isinstance(results[0], Position):
+            with pytest.raises(KafkaAway):
+                await late.append([fact._replace(commit=6)], results[0])
+        with pytest.raises(LogClosed):
+            await late.reached()
+        assert await asyncio.to_thread(there._ends) == taken
 
 
 _FOLLOWED = """

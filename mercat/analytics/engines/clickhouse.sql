@@ -152,6 +152,52 @@ delete from search_quarters_rows where day < {before:Date}
 -- name: forget_settled
 delete from summed_rows where day < {before:Date}
 
+-- name: facts_after
+-- All facts of the next orders, to be copied.
+select kind, source, line, happened, order_id, seller, product, offer, category, country, channel, buyer, units,
+    cancelled, returned, gross, discount, tax, shipping, commission, refunds, refunded_goods, first, first_seller,
+    first_category, first_product, first_seller_category, first_seller_product
+from fact where order_id > {after:Int64} and order_id <= (select max(order_id) from (
+    select distinct order_id from fact where order_id > {after:Int64} order by order_id limit {most:Int64}))
+
+-- name: products_after
+select * from product where product > {after:Int64} order by product limit {most:Int64}
+
+-- name: looks_after
+select batch, number, happened, what, visitor, device, product, words, found, shown
+from look where batch > {after:Int64} and batch <= (select max(batch) from (
+    select distinct batch from look where batch > {after:Int64} order by batch limit {most:Int64}))
+
+-- name: facts_compared
+-- What two engines with the same facts both come to.
+select toDate(f.happened) as day, f.kind as kind, count() as facts,
+    sum(f.units) as units, sum(f.cancelled) as cancelled, sum(f.returned) as returned, sum(f.gross) as gross,
+    sum(f.discount) as discount, sum(f.tax) as tax, sum(f.shipping) as shipping, sum(f.commission) as commission,
+    sum(f.refunds) as refunds, sum(f.refunded_goods) as refunded_goods, sum(f.first) as first,
+    sum(f.first_seller) as first_seller, sum(f.first_category) as first_category,
+    sum(f.first_product) as first_product, sum(f.first_seller_category) as first_seller_category,
+    sum(f.first_seller_product) as first_seller_product, sum(f.source % 1000000007) as sources,
+    sum(f.line % 1000000007) as lines, sum(f.order_id % 1000000007) as order_ids, sum(f.seller % 1000000007) as sellers,
+    sum(f.product % 1000000007) as products, sum(f.offer % 1000000007) as offers, sum(f.buyer % 1000000007) as buyers
+from fact f group by day, kind
+
+-- name: shelves_compared
+select f.category as category, f.country as country, f.channel as channel, f.kind as kind, count() as facts,
+    sum(f.gross) as gross, sum(f.line % 1000000007) as lines
+from fact f group by category, country, channel, kind
+
+-- name: products_compared
+select '' as day, count() as products, sum(p.product % 1000000007) as product, sum(p.version) as versions,
+    sum(lengthUTF8(p.title) + lengthUTF8(p.category) + lengthUTF8(p.category_name)) as letters,
+    sum(p.seller % 1000000007) as sellers
+from product p having count() > 0
+
+-- name: looks_compared
+select toDate(l.happened) as day, l.what as what, l.device as device, count() as looks, sum(l.batch % 1000000007) as batches,
+    sum(l.number) as numbers, sum(l.visitor % 1000000007) as visitors, sum(l.product % 1000000007) as products,
+    sum(lengthUTF8(l.words)) as letters, sum(l.found) as found, sum(length(l.shown)) as shown
+from look l group by day, what, device
+
 -- name: days
 -- What each day (UTC) comes to, by seller and in all (seller 0), as the audit compares it with the books.
 select toDate(f.happened) as day, f.seller as seller_id,

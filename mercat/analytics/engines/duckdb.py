@@ -111,6 +111,12 @@ class DuckDbEngine:
         names = [column[0] for column in cast("Any", cursor.description)]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
+    def empty(self) -> None:
+        """Forget everything."""
+        for statement in self._statements.each_of("empty"):
+            self._db.execute(statement)
+        self._settled, self._open_since = None, datetime.max
+
     def close(self) -> None:
         self._db.close()
 

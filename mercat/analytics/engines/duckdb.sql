@@ -49,6 +49,16 @@ insert into reached values ($position)
 -- name: forget_facts
 delete from fact
 
+-- name: empty
+delete from fact;
+delete from product;
+delete from look;
+delete from reached;
+delete from searched;
+delete from search_words;
+delete from search_quarters;
+delete from summed
+
 -- name: facts_here
 -- An order's facts lie between its id and itself: only those are looked through.
 select kind, source, line from fact
@@ -141,6 +151,52 @@ delete from search_quarters where day < $before::date
 
 -- name: forget_settled
 delete from summed where day < $before::date
+
+-- name: facts_after
+-- All facts of the next orders, to be copied.
+select kind, source, line, happened, order_id, seller, product, offer, category, country, channel, buyer, units,
+    cancelled, returned, gross, discount, tax, shipping, commission, refunds, refunded_goods, first, first_seller,
+    first_category, first_product, first_seller_category, first_seller_product
+from fact where order_id > $after and order_id <= (select max(order_id) from (
+    select distinct order_id from fact where order_id > $after order by order_id limit $most))
+
+-- name: products_after
+select * from product where product > $after order by product limit $most
+
+-- name: looks_after
+select batch, number, happened, what, visitor, device, product, words, found, shown
+from look where batch > $after and batch <= (select max(batch) from (
+    select distinct batch from look where batch > $after order by batch limit $most))
+
+-- name: facts_compared
+-- What two engines with the same facts both come to.
+select happened::date as day, kind, count(*) as facts,
+    sum(units)::bigint as units, sum(cancelled)::bigint as cancelled, sum(returned)::bigint as returned,
+    sum(gross)::bigint as gross, sum(discount)::bigint as discount, sum(tax)::bigint as tax,
+    sum(shipping)::bigint as shipping, sum(commission)::bigint as commission, sum(refunds)::bigint as refunds,
+    sum(refunded_goods)::bigint as refunded_goods, sum(first)::bigint as first,
+    sum(first_seller)::bigint as first_seller, sum(first_category)::bigint as first_category,
+    sum(first_product)::bigint as first_product, sum(first_seller_category)::bigint as first_seller_category,
+    sum(first_seller_product)::bigint as first_seller_product, sum(source % 1000000007)::bigint as sources, sum(line % 1000000007)::bigint as lines,
+    sum(order_id % 1000000007)::bigint as order_ids, sum(seller % 1000000007)::bigint as sellers, sum(product % 1000000007)::bigint as products,
+    sum(offer % 1000000007)::bigint as offers, sum(buyer % 1000000007)::bigint as buyers
+from fact group by all
+
+-- name: shelves_compared
+select category, country, channel, kind, count(*) as facts, sum(gross)::bigint as gross, sum(line % 1000000007)::bigint as lines
+from fact group by all
+
+-- name: products_compared
+select '' as day, count(*) as products, sum(product % 1000000007)::bigint as product, sum(version)::bigint as versions,
+    sum(length(title) + length(category) + length(category_name))::bigint as letters,
+    sum(seller % 1000000007)::bigint as sellers
+from product having count(*) > 0
+
+-- name: looks_compared
+select happened::date as day, what, device, count(*) as looks, sum(batch % 1000000007)::bigint as batches,
+    sum(number)::bigint as numbers, sum(visitor % 1000000007)::bigint as visitors, sum(product % 1000000007)::bigint as products,
+    sum(length(words))::bigint as letters, sum(found)::bigint as found, sum(len(shown))::bigint as shown
+from look group by all
 
 -- name: days
 -- What each day (UTC) comes to, by seller and in all (seller 0), as the audit compares it with the books.

@@ -1,0 +1,214 @@
+"""`mercat move-in`: an open shop on one machine goes over to the engines of a settings file, part by part."""
+
+import asyncio
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+import asyncpg
+import httpx
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from mercat import settings, settings_file
+from mercat.audit import audit_shop
+from mercat.cli.checking import environment_of
+from mercat.cli.moves.analytics import ReportFacts
+from mercat.cli.moves.log import FactsLog
+from mercat.cli.moves.mover import Mover, states
+from mercat.cli.moves.parts import Differs, MovingPart, PartAway, Way, of_part, without
+from mercat.cli.moves.pictures import PictureFiles
+from mercat.cli.moves.search import SearchIndex
+from mercat.cli.options import HERE, Data, needs_shop
+from mercat.cli.run import replace_workers
+from mercat.embedded import Connection, Home, Trouble, moved_in, record_moved_in
+from mercat.kit.db_errors import AWAY
+from mercat.kit.refusals import Refusal
+
+_console = Console(stderr=True)
+commands = typer.Typer()
+PARTS: dict[str, type[MovingPart]] = {
+    each.name: each for each in (PictureFiles, SearchIndex, ReportFacts, FactsLog)
+}
+"""In the order in which they move."""
+_LEFT = {
+    "postgres_host": "the database ([postgres] main)",
+    "store_url": "carts and sessions ([valkey] store)",
+    "cache_url": "the cache ([valkey] cache)",
+    "orders_shards": "orders into several databases ([orders.shards])",
+}
+"""What a file may name and this command does not move."""
+
+
+@commands.command("move-in")
+def move_in(
+    to: Annotated[
+        Path | None,
+        typer.Option("--to", metavar="FILE", exists=True, dir_okay=False, help="Settings that say where."),
+    ] = None,
+    data: Data = HERE,
+    only: Annotated[str, typer.Option("--only", metavar="PART", help="Move this part alone.")] = "",
+    back: Annotated[str, typer.Option("--back", metavar="PART", help="Move this part back.")] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done.")] = False,
+    status: Annotated[bool, typer.Option("--status", help="Show where each part is.")] = False,
+) -> None:
+    """Move parts of this open shop to the engines that a settings file names, while it sells.
+
+    Each part is filled there, compared, switched and audited before the next. Run it again where it was
+    cut off, and it goes on."""
+    if sum(map(bool, (to, back, status))) != 1:
+        raise Trouble("Give one of --to FILE, --back PART and --status.")
+    for named in filter(None, (only, back)):
+        if named not in PARTS:
+            raise Trouble(f"There is no part {named!r} that moves. There are: {', '.join(PARTS)}.")
+    needs_shop(data)
+    shop = Home(data).running()
+    if not shop or not shop.open:
+        raise Trouble(f"The shop in {data} is not open. Parts move while it is: mercat serve --data {data}")
+    plan = _plan_of(shop, to, only, back)
+    asyncio.run(_show(shop) if status else _carry_out(shop, plan, dry_run=dry_run))
+
+
+Plan = list[tuple[type[MovingPart], Way, dict[str, str]]]
+
+
+def _plan_of(shop: Connection, to: Path | None, only: str, back: str) -> Plan:
+    """Say which parts move where, and by which settings they are there."""
+    now = moved_in(Path(shop.data))
+    if back:
+        given = of_part(now, PARTS[back])
+        if not given:
+            raise Trouble(f"{back} is on this machine already, as far as `mercat move-in` has moved it.")
+        return [(PARTS[back], "back", given)]
+    if to is None:
+        return []
+    try:
+        wanted = settings_file.read(to)
+    except settings_file.WrongFile as wrong:
+        raise Trouble(str(wrong)) from None
+    named = {name: given for name, part in PARTS.items() if (given := of_part(wanted, part))}
+    if only and only not in named:
+        raise Trouble(f"{to} does not say where {only} is: {PARTS[only].keys[0]} is not given.")
+    for key, what in _LEFT.items():
+        if not only and (wanted.get(key) or wanted.get(f"{key}_file")):
+            _console.print(f"Not moved by this command: {what}.")
+    chosen = [name for name in named if name == only or not only]
+    for name in chosen:
+        _check_variables(shop, PARTS[name], now)
+        former = of_part(now, PARTS[name])
+        if former and former != named[name]:
+            raise Trouble(f"{name} is at another address than {to} says. First: mercat move-in --back {name}")
+    return [(PARTS[name], "there", named[name]) for name in chosen]
+
+
+def _check_variables(shop: Connection, part: type[MovingPart], now: Mapping[str, str]) -> None:
+    """Refuse a part that the shop was opened with elsewhere: what we keep would win over it unseen."""
+    ours = {f"MERCAT_{name.upper()}" for name in now}
+    given = {
+        name.removeprefix("MERCAT_").lower(): value
+        for name, value in environment_of(Path(shop.data)).items()
+        if name.startswith("MERCAT_") and name not in ours
+    }
+    if by_hand := sorted(given.keys() - without(given, part).keys()):
+        raise Trouble(
+            f"The shop was opened with MERCAT_{by_hand[0].upper()}: {part.name} is not moved by this command."
+        )
+
+
+async def _carry_out(shop: Connection, plan: Plan, *, dry_run: bool) -> None:
+    db = await asyncpg.connect(**shop.postgres())
+    try:
+        if not await db.fetchval("select pg_try_advisory_lock(hashtextextended('move-in', 0))"):
+            raise Trouble("Another `mercat move-in` works on this shop. Wait for it.")
+        known = await states(db)
+        _check_one_at_a_time(plan, {name for name, state in known.items() if state.step != "moved"})
+        mover = Mover(db, OpenShop(shop), lambda: _laws(shop), _console.print)
+        for kind, way, there in plan:
+            part = kind(_told(shop, there))
+            if dry_run:
+                _console.print(f"{kind.name} {way}: {await part.plan(way)}.")
+            else:
+                await mover.move(part, way, there)
+    except (Refusal, PartAway, Differs, httpx.HTTPError, asyncpg.PostgresError, *AWAY) as away:
+        reason = str(away).strip() or type(away).__name__
+        raise Trouble(f"{reason} The shop goes on as it is. Run this again: it goes on too.") from None
+    finally:
+        await db.close()
+
+
+def _check_one_at_a_time(plan: Plan, unfinished: set[str]) -> None:
+    """Let no part begin while another is on its way."""
+    named = [kind.name for kind, *_ in plan]
+    for other in unfinished:
+        if other not in named:
+            raise Trouble(
+                f"{other} is on its way. First finish that, by the same command, or give it up: "
+                f"mercat move-in --back {other}"
+            )
+    if unfinished:
+        plan.sort(key=lambda each: each[0].name not in unfinished)
+
+
+def _told(shop: Connection, there: Mapping[str, str]) -> settings.Settings:
+    """Return the settings of the shop's workers, with those of a part as if it were there."""
+    given = {f"MERCAT_{name.upper()}": value for name, value in there.items()}
+    workers = environment_of(Path(shop.data)) or dict(os.environ)
+    base = {name: value for name, value in workers.items() if name != "MERCAT_MOVING"}
+    return settings.load({**base, **shop.environment(), **given, "MERCAT_MOVING": ""})
+
+
+class OpenShop:
+    """An open shop: its settings of parts elsewhere, and its workers."""
+
+    def __init__(self, shop: Connection) -> None:
+        self._data = Path(shop.data)
+
+    def now(self) -> dict[str, str]:
+        return moved_in(self._data)
+
+    async def use(self, settings: Mapping[str, str]) -> None:
+        former = moved_in(self._data)
+        record_moved_in(self._data, settings)
+        try:
+            await asyncio.to_thread(replace_workers, self._data)
+        except Trouble:
+            record_moved_in(self._data, former)
+            await asyncio.to_thread(replace_workers, self._data)
+            raise
+
+
+async def _laws(shop: Connection) -> str:
+    told = settings.load({**os.environ, **shop.environment()})
+    found = await audit_shop(told)
+    if broken := [each.law for each in found if each.violations]:
+        raise Trouble(f"{len(broken)} laws are broken: {'; '.join(broken)}.")
+    return f"all {len(found)} laws hold."
+
+
+async def _show(shop: Connection) -> None:
+    db = await asyncpg.connect(**shop.postgres())
+    try:
+        known, now = await states(db), moved_in(Path(shop.data))
+    finally:
+        await db.close()
+    table = Table("part", "where it answers", "state")
+    for name, part in PARTS.items():
+        state = known.get(name)
+        address = of_part(now, part).get(part.keys[0], "elsewhere") if of_part(now, part) else ""
+        if state is None or not address:
+            table.add_row(name, "this machine", "")
+        elif state.step == "moved":
+            table.add_row(name, _shown(address), "moved")
+        else:
+            table.add_row(name, "in both", f"{state.step}, {state.way}")
+    for what in _LEFT.values():
+        table.add_row(what.partition(" (")[0], "this machine", "not moved by this command")
+    _console.print(table)
+
+
+def _shown(address: str) -> str:
+    """Return an address without who may ask there."""
+    scheme, _, place = address.partition("://")
+    return f"{scheme}://{place.rpartition('@')[2]}"

@@ -1,0 +1,12 @@
+"""A shop on one machine moves to engines elsewhere, part by part, while it sells: `mercat move-in`.
+
+parts.py       what a part is, and which settings it is made of
+mover.py       the steps of each move, one after another, whoever is killed when
+pictures.py    the folder of pictures and a bucket
+search.py      the index in the shop's folder and OpenSearch
+analytics.py   DuckDB and ClickHouse
+log.py         the event log in PostgreSQL and in Kafka
+
+While a part moves, the shop keeps it in both places, and answers from the former. So workers can be replaced
+one after another, and nothing of what happens meanwhile is missing in either.
+"""

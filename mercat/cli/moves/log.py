@@ -1,0 +1,103 @@
+"""The event log: from PostgreSQL into Kafka, and back. The relay closes the one and goes on in the other, and
+followers read the former to its end first; this waits for them."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from time import monotonic
+from typing import ClassVar
+
+import asyncpg
+
+from mercat.cli.moves.parts import Differs, PartAway, Say, Way
+from mercat.settings import Settings
+
+_OPENS_WITHIN_S = 120
+_LOOKS_EVERY_S = 0.5
+_SAYS_EVERY_S = 10
+_WHO_IS_BEFORE = """
+    select f.follower from (select distinct follower from events.position) f cross join events.relayed r
+    left join events.position p on p.follower = f.follower and p.partition = 0
+    where coalesce(p.at, 0) < r.closed order by 1
+"""
+_WHO_IS_IN_KAFKA = """
+    select distinct follower from events.position where not events.read_kafka(follower) order by 1
+"""
+
+
+class FactsLog:
+    """The event log of a shop: a `MovingPart`."""
+
+    name: ClassVar[str] = "log"
+    keys: ClassVar[tuple[str, ...]] = ("kafka_url", "kafka_topic", "kafka_tls_root")
+    finishes: ClassVar[Way | None] = "back"
+
+    def __init__(self, told: Settings) -> None:
+        self._told = told
+
+    def while_moving(self, way: Way) -> dict[str, str] | None:
+        return None if way == "there" else {"log_back": "true"}
+
+    async def plan(self, way: Way) -> str:
+        if way == "back":
+            return "Kafka's log is closed and read to its end, then PostgreSQL's goes on: seconds"
+        return f"{await self._ask_kafka()}: what is told from the switch on goes there, nothing is copied"
+
+    async def fill(self, way: Way, say: Say) -> None:
+        """There is nothing to copy; back, Kafka's log has to be read to its end."""
+        if way == "there":
+            await self._ask_kafka()
+            return
+        async with self._reading() as db:
+            await self._opened(db, "closed is null")
+            await _all_read(db, _WHO_IS_IN_KAFKA, say)
+            while await db.fetchval("select kafka_ends is not null from events.relayed"):  # noqa: ASYNC110  - the relay tells nobody
+                await asyncio.sleep(_LOOKS_EVERY_S)
+
+    async def verify(self, way: Way) -> str:
+        return "Kafka answers." if way == "there" else "Kafka's log was read to its end by all."
+
+    async def settle(self, way: Way, say: Say) -> None:
+        if way == "there":
+            async with self._reading() as db:
+                await self._opened(db, "closed is not null")
+                await _all_read(db, _WHO_IS_BEFORE, say)
+
+    async def _ask_kafka(self) -> str:
+        """Say what is there. Differs where the topic is none to begin with."""
+        try:
+            from mercat.kit.kafka_log import look_at
+        except ImportError:
+            raise PartAway("Kafka's client is not installed: pip install 'mercat[kafka]'.") from None
+        brokers, topic = await look_at(self._told.kafka(), self._told.kafka_topic)
+        async with self._reading() as db:
+            begins = await db.fetchval("select closed is null from events.relayed")
+        if begins and topic and topic.holds_some:
+            raise Differs(f"the topic {self._told.kafka_topic}.facts is not a new one: give another.")
+        return f"Kafka, {brokers} {'broker' if brokers == 1 else 'brokers'}"
+
+    async def _opened(self, db: asyncpg.Connection, condition: str) -> None:
+        """Wait until the relay that was just replaced has done it."""
+        end = monotonic() + _OPENS_WITHIN_S
+        while not await db.fetchval(f"select {condition} from events.relayed"):
+            if monotonic() > end:
+                raise PartAway("The relay has not switched for two minutes. What the shop says tells why.")
+            await asyncio.sleep(_LOOKS_EVERY_S)
+
+    @asynccontextmanager
+    async def _reading(self) -> AsyncGenerator[asyncpg.Connection]:
+        password = self._told.secret("mercat_events")
+        db = await asyncpg.connect(**self._told.database(), user="mercat_events", password=password)
+        try:
+            yield db
+        finally:
+            await db.close()
+
+
+async def _all_read(db: asyncpg.Connection, who: str, say: Say) -> None:
+    said_at = monotonic()
+    while rows := await db.fetch(who):
+        if monotonic() - said_at > _SAYS_EVERY_S:
+            said_at = monotonic()
+            say(f"{', '.join(row['follower'] for row in rows)} read the former log still.")
+        await asyncio.sleep(_LOOKS_EVERY_S)

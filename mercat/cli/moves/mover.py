@@ -1,0 +1,138 @@
+"""The steps of a move. Where it is stands in the shop's database (`events.move`), and in its folder by which
+settings it runs, so whoever is killed is begun again, and goes on.
+
+    filling     both places are kept in step, the former answers; the other is filled and compared
+    switching   the other answers alone, once the last process has been replaced
+    moved       it is there (a part that is back has no row)
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Literal, NamedTuple, Protocol
+
+import asyncpg
+
+from mercat.cli.moves.parts import Differs, MovingPart, Say, Way, of_part, without
+from mercat.embedded import Trouble
+
+Step = Literal["filling", "switching", "moved"]
+
+
+class MoveState(NamedTuple):
+    """How far the move of a part is."""
+
+    way: Way
+    step: Step
+
+
+class ShopSettings(Protocol):
+    """The settings by which parts of the shop are elsewhere, and its processes."""
+
+    def now(self) -> dict[str, str]:
+        """Return the settings that are kept in the shop's folder."""
+        ...
+
+    async def use(self, settings: Mapping[str, str]) -> None:
+        """Keep settings, and replace all workers; Trouble where that fails, with the former ones in use."""
+        ...
+
+
+async def states(db: asyncpg.Connection) -> dict[str, MoveState]:
+    """Read how far each part is."""
+    rows = await db.fetch("select part, way, step from events.move order by changed_at")
+    return {row["part"]: MoveState(row["way"], row["step"]) for row in rows}
+
+
+class Mover:
+    """Moves one part after another."""
+
+    def __init__(
+        self,
+        db: asyncpg.Connection,
+        shop: ShopSettings,
+        audit: Callable[[], Awaitable[str]],
+        say: Say,
+    ) -> None:
+        """`audit`: checks the laws, and says what it checked; Trouble where one is broken."""
+        self._db = db
+        self._shop = shop
+        self._audit = audit
+        self._say = say
+
+    async def move(self, part: MovingPart, way: Way, there: Mapping[str, str]) -> None:
+        """Move a part, from wherever it stands now. `there`: the settings that it is there by."""
+        before = (await states(self._db)).get(part.name)
+        if before == MoveState(way, "moved") and of_part(self._shop.now(), part):
+            self._say(f"{part.name}: it is there already.")
+            return
+        if before and before.way == part.finishes != way:
+            raise Trouble(f"{part.name} is on its way {before.way}. First finish that.")
+        if before and before.way != way and before.step == "filling":
+            await self._turn_round(part, way, there)
+            return
+        if before is None or before.way != way or before.step != "switching":
+            await self._fill(part, way, there)
+        await self._switch(part, way, there)
+
+    async def _fill(self, part: MovingPart, way: Way, there: Mapping[str, str]) -> None:
+        await self._note(part, way, "filling")
+        meanwhile = part.while_moving(way)
+        if meanwhile is not None:
+            self._say(f"{part.name}: the shop keeps both places in step from now on.")
+            await self._shop.use({**without(self._shop.now(), part), **there, **meanwhile})
+        try:
+            await part.fill(way, lambda line: self._say(f"{part.name}: {line}"))
+            self._say(f"{part.name}: {await part.verify(way)}")
+        except Differs as differs:
+            raise Trouble(
+                f"{part.name}: {differs} The former place serves on. Run this again, or give it up: "
+                f"{_other_way(part, way)}"
+            ) from None
+        await self._note(part, way, "switching")
+
+    async def _switch(self, part: MovingPart, way: Way, there: Mapping[str, str]) -> None:
+        others = _at_rest(part, self._shop.now())
+        await self._shop.use({**others, **there} if way == "there" else others)
+        await part.settle(way, lambda line: self._say(f"{part.name}: {line}"))
+        await self._end(part, way)
+
+    async def _turn_round(self, part: MovingPart, way: Way, there: Mapping[str, str]) -> None:
+        """Give up a move the other way that has not switched yet: where this leads to is whole still."""
+        self._say(f"{part.name}: the move that was begun is given up.")
+        others = _at_rest(part, self._shop.now())
+        await self._shop.use({**others, **there} if way == "there" else others)
+        await self._end(part, way)
+
+    async def _end(self, part: MovingPart, way: Way) -> None:
+        try:
+            self._say(f"{part.name}: {await self._audit()}")
+        except Trouble as broken:
+            raise Trouble(
+                f"{part.name} has switched, and {broken} See `mercat audit`. Mend it and run this again, "
+                f"or go the other way: {_other_way(part, way)}"
+            ) from None
+        if way == "there":
+            await self._note(part, way, "moved")
+        else:
+            await self._db.execute("delete from events.move where part = $1", part.name)
+        self._say(f"{part.name}: done.")
+
+    async def _note(self, part: MovingPart, way: Way, step: Step) -> None:
+        await self._db.execute(
+            "insert into events.move (part, way, step) values ($1, $2, $3) "
+            "on conflict (part) do update set way = excluded.way, step = excluded.step, changed_at = now()",
+            *(part.name, way, step),
+        )
+
+
+def _at_rest(part: MovingPart, settings: Mapping[str, str]) -> dict[str, str]:
+    """Return the settings of all other parts, which do not move."""
+    others = without(settings, part)
+    for way in ("there", "back"):
+        for name in part.while_moving(way) or ():
+            others.pop(name, None)
+    return others
+
+
+def _other_way(part: MovingPart, way: Way) -> str:
+    other = f"--back {part.name}" if way == "there" else f"--to FILE --only {part.name}"
+    return f"mercat move-in {other}"

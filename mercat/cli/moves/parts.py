@@ -1,0 +1,66 @@
+"""What a part of a shop is that can be elsewhere."""
+
+from collections.abc import Callable, Mapping
+from typing import ClassVar, Literal, Protocol
+
+from mercat.settings import Settings
+
+Way = Literal["there", "back"]
+"""To where the settings file says, or back to the shop's own machine."""
+Say = Callable[[str], None]
+
+
+class Differs(Exception):
+    """What was filled is not what it was filled from; the message says how."""
+
+
+class PartAway(Exception):
+    """An engine does not do what it is asked; the message says which and why."""
+
+
+class MovingPart(Protocol):
+    """A part with the two places that it can be in."""
+
+    name: ClassVar[str]
+    keys: ClassVar[tuple[str, ...]]
+    """The settings that say where it is, the one without which it is at home first."""
+
+    finishes: ClassVar[Way | None]
+    """A move this way, once begun, is finished before another one; any other can be given up."""
+
+    def __init__(self, told: Settings) -> None:
+        """`told`: the settings of the shop with those of this part, as if it were there."""
+        ...
+
+    def while_moving(self, way: Way) -> Mapping[str, str] | None:
+        """Say which settings beside `keys` the shop has while it moves; None where it needs none then."""
+        ...
+
+    async def plan(self, way: Way) -> str:
+        """Ask both places, and say how much there is to do and how long about; nothing is changed."""
+        ...
+
+    async def fill(self, way: Way, say: Say) -> None:
+        """Make whole where it moves to, as often as it is asked. The shop keeps both in step by then."""
+        ...
+
+    async def verify(self, way: Way) -> str:
+        """Compare both places, and say what was compared. Raises Differs."""
+        ...
+
+    async def settle(self, way: Way, say: Say) -> None:
+        """Finish once every process knows the new place alone."""
+        ...
+
+
+def without(settings: Mapping[str, str], part: "type[MovingPart] | MovingPart") -> dict[str, str]:
+    """Return settings without those of a part, as values or as files that have them."""
+    ours = {*part.keys, *(f"{key}_file" for key in part.keys)}
+    return {name: value for name, value in settings.items() if name not in ours}
+
+
+def of_part(settings: Mapping[str, str], part: "type[MovingPart] | MovingPart") -> dict[str, str]:
+    """Return those of a part; none where its first is not among them."""
+    ours = {name: value for name, value in settings.items() if name.removesuffix("_file") in part.keys}
+    first = part.keys[0]
+    return ours if ours.get(first) or ours.get(f"{first}_file") else {}
