@@ -11,9 +11,9 @@ from waiting import until
 
 from mercat.app import build_shop, internal_app
 from mercat.cli.checking_config import look_over_config
+from mercat.kit.host import queries
 from mercat.kit.refusals import Unavailable
 from mercat.kit.valkey_cluster import SLOTS
-from mercat.kit.host import queries
 from mercat.kit.wal import open_slot
 
 NOBODY = "http://127.0.0.1:9"
