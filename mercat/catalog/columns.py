@@ -507,7 +507,7 @@ class Columns:
         and said."""
         given = self.get(field)
         if isinstance(given, list):
-            return next(filter(None, (gtin_digits(str(each)) for each in given)), None)
+            return next(filter(None, (gtin_digits(str(each)) for each in cast(list[Any], given))), None)
         text = self.text(field).lstrip("'")
         if not text or text.casefold() in _NOTHING:
             return None

@@ -34,7 +34,7 @@ class ShuffledReader(PostgresReader):
         super().__init__(log, follower, kinds)
         self._shuffled = log
 
-    async def after(self, places: Places) -> Reading | None:
+    async def after(self, places: Places, last: int | None = None) -> Reading | None:
         """Return some of what waits; once nothing does, that all partitions were read to the end."""
         dice = self._shuffled.dice
         waiting: dict[int, list[LoggedEvent]] = {}
