@@ -21,13 +21,8 @@ _BY_CODE = frozenset({"US", "CA", "AU", "BR", "IT"})
 """Countries that write the region's code on a parcel, and not its name."""
 _ALSO_CALLED: Mapping[str, Mapping[str, str]] = {
     "US": {"Washington DC": "DC"},
-    "CA": {"Newfoundland": "Newfoundland and Labrador", "PEI": "Prince Edward Island"},
-    "IN": {
-        "Orissa": "Odisha",
-        "Pondicherry": "Puducherry",
-        "Uttaranchal": "Uttarakhand",
-        "New Delhi": "Delhi",
-    },
+    "CA": {"Newfoundland": "NL", "PEI": "PE"},
+    "IN": {"Orissa": "OR", "Pondicherry": "PY", "Uttaranchal": "UT", "New Delhi": "DL"},
     "MX": {"Distrito Federal": "CMX", "Mexico City": "CMX", "Edomex": "MEX"},
     "IT": {"Milan": "MI", "Rome": "RM", "Florence": "FI", "Naples": "NA", "Turin": "TO", "Venice": "VE"},
     "ES": {"Gerona": "GI", "Lérida": "L", "Orense": "OR", "Baleares": "PM", "Islas Baleares": "PM"},
@@ -188,10 +183,7 @@ def _regions(country: str, data: Mapping[str, Mapping[str, str]]) -> tuple[dict[
             known |= {_folded(text): code for text, code in named if text and code in by_code}
     if country == "JP":
         known = {_PREFECTURE.sub("", name): code for name, code in known.items()} | known
-    known |= {
-        _folded(name): known.get(_folded(official), official)
-        for name, official in _ALSO_CALLED.get(country, {}).items()
-    }
+    known |= {_folded(name): code for name, code in _ALSO_CALLED.get(country, {}).items()}
     # A code that is another region's name would be read as the code.
     return by_code, known | {_folded(code): code for code in codes}
 

@@ -503,17 +503,15 @@ class Columns:
         return None if self.number(field) is None else self.whole(field, STOCK_MAX)
 
     def gtin(self, field: str) -> str | None:
-        """Read a barcode (EAN, UPC, ISBN-13), of a list the first; one whose digits do not fit is left out,
-        and said."""
+        """Read a barcode (EAN, UPC, ISBN-13), of a list the first that is one; where none is, that is said."""
         given = self.get(field)
-        if isinstance(given, list):
-            return next(filter(None, (gtin_digits(str(each)) for each in cast(list[Any], given))), None)
-        text = self.text(field).lstrip("'")
-        if not text or text.casefold() in _NOTHING:
-            return None
-        if digits := gtin_digits(text.removesuffix(".0")):
-            return digits
-        self.cuts.append(Cut(field, f"is no GTIN{_quoted(text)}: left out"))
+        each = cast(list[Any], given) if isinstance(given, list) else [self.text(field)]
+        texts = [text for one in each if (text := str(one).lstrip("'")) and text.casefold() not in _NOTHING]
+        for text in texts:
+            if digits := gtin_digits(text.removesuffix(".0")):
+                return digits
+        if texts:
+            self.cuts.append(Cut(field, f"is no GTIN{_quoted(texts[0])}: left out"))
         return None
 
     def grams(self, field: str) -> int | None:
@@ -592,7 +590,7 @@ class Columns:
             if isinstance(part, str):
                 part = self._short("attributes", entities(plain_text(part)), ATTRIBUTE_TEXT_MAX)
             number = isinstance(part, int | float) and abs(part) < 2**63
-            name = self._short("attributes", plain_text(name), ATTRIBUTE_NAME_MAX)
+            name = self._short("attributes", seen_line(name), ATTRIBUTE_NAME_MAX)
             if name and (number or (isinstance(part, str) and part)):
                 kept[name] = part
         return dict(self.few("attributes", list(kept.items()), ATTRIBUTES_MAX))
@@ -600,11 +598,11 @@ class Columns:
     def option_pairs(self, pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
         """Keep names and values that a variant is chosen by, each within its limit; empty ones are none."""
         kept = {
-            self._short("options", plain_text(name), OPTION_MAX): self._short(
-                "options", entities(plain_text(value)), OPTION_MAX
+            self._short("options", seen_line(name), OPTION_MAX): self._short(
+                "options", seen_line(entities(value)), OPTION_MAX
             )
             for name, value in pairs
-            if name.strip() and value.strip()
+            if seen_line(name) and seen_line(entities(value))
         }
         return dict(self.few("options", list(kept.items()), OPTIONS_MAX))
 
@@ -615,7 +613,7 @@ class Columns:
             raise BadField(field, "is not an object")
         lists = Columns(cast(dict[str, Any], given))
         found = {
-            plain_text(name)[:OPTION_MAX]: lists.texts(name, OPTION_MAX, VARIANTS_MAX) for name in lists.raw
+            seen_line(name)[:OPTION_MAX]: lists.texts(name, OPTION_MAX, VARIANTS_MAX) for name in lists.raw
         }
         self.cuts += lists.cuts
         return found
@@ -643,8 +641,8 @@ class Columns:
         ):
             raise BadField("options", f"is not up to {OPTIONS_MAX} names with a text each")
         return {
-            self._short("options", plain_text(name), OPTION_MAX): self._short(
-                "options", plain_text(str(each)), OPTION_MAX
+            self._short("options", seen_line(name), OPTION_MAX): self._short(
+                "options", seen_line(str(each)), OPTION_MAX
             )
             for name, each in given.items()
         }

@@ -236,7 +236,8 @@ class Promotions:
 
     async def reduce_many(self, asks: list[ReductionAsk]) -> list[Reduced]:
         """Answer what promotions take off each of these baskets. Automatic ones without a limit cost no
-        statement; all others of a set one each for their codes and for what is known of their shoppers."""
+        statement; all others of a set one each for their codes, for how far limits are used, and for what is
+        known of their shoppers."""
         standing = await self._standing.get()
         if not standing.live and not any(ask.codes for ask in asks):
             return [Reduced()] * len(asks)

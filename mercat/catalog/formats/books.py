@@ -2,15 +2,13 @@
 
 from mercat.catalog.columns import BadField, Columns, Format, rating_of
 from mercat.catalog.messages import ATTRIBUTE_TEXT_MAX, BRAND_MAX, TAG_MAX, ImportRow, ImportVariant
-from mercat.catalog.rules import gtin_digits
 
 _AUTHORS_MAX = 50
 _AUTHOR_TAGS = 5
 
 
 def read(row: Columns) -> ImportRow:
-    """Read a book: the first author stands as its brand, the first five as tags. Its ISBN is its GTIN where
-    the check digit is right: some sources kept it as a number with too few digits."""
+    """Read a book: the first author stands as its brand, the first five as tags. Its ISBN is its GTIN."""
     authors = row.texts("authors", min(BRAND_MAX, TAG_MAX), _AUTHORS_MAX)
     histogram = row.histogram("ratings_hist")
     rating, count = rating_of(histogram)
@@ -28,7 +26,7 @@ def read(row: Columns) -> ImportRow:
         brand=authors[0] if authors else None,
         category_path=["Books"],
         attributes=facts,
-        variants=[ImportVariant(gtin=gtin_digits(row.text("isbn13", 50)) or None)],
+        variants=[ImportVariant(gtin=row.gtin("isbn13"))],
         tags=authors[:_AUTHOR_TAGS],
         images=row.images("image"),
         rating=rating,

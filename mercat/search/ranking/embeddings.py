@@ -59,13 +59,8 @@ def is_word(written: str) -> bool:
     return written in _table().pieces
 
 
-def embed(text: str) -> Vector:
-    """Return a vector of length 1; zeros where no word is known."""
-    return embed_words(analyze.plain_words(text))
-
-
 def embed_words(words: Sequence[str]) -> Vector:
-    """Return the vector of a text that is split into words already."""
+    """Return the vector of a text that is split into words, of length 1; zeros where no word is known."""
     pieces = _pieces_of(words)
     if not pieces:
         return np.zeros(DIMENSIONS, np.float32)
@@ -75,7 +70,7 @@ def embed_words(words: Sequence[str]) -> Vector:
 
 
 def embed_all(texts: Sequence[str]) -> Vector:
-    """Return a row a text, as `embed` does, all at once."""
+    """Return a row a text, as `embed_words` does, all at once."""
     found = [_pieces_of(analyze.plain_words(text)) for text in texts]
     vectors = np.zeros((len(texts), DIMENSIONS), np.float32)
     table, every = _table(), list(chain.from_iterable(found))

@@ -259,12 +259,9 @@ def _bm25(often: Column, length: Column, k1: float, b: float) -> Column:
 
 
 def _in_a_row(places: Column) -> Column:
-    """Return the share of neighbours among the words asked that are neighbours here."""
-    words = places.shape[1]
-    if words == 1:
-        return places[:, 0].any(1) * 1.0
+    """Return the share of neighbours among the words asked, two or more, that are neighbours here."""
     pairs = (places[:, :-1, :-1] & places[:, 1:, 1:]).any(2)
-    return pairs.sum(1) / (words - 1)
+    return pairs.sum(1) / (places.shape[1] - 1)
 
 
 def _asked_table(own: Column) -> NDArray[np.bool_]:

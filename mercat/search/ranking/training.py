@@ -139,8 +139,12 @@ def judged_id(card: ProductCard) -> str:
 
 def folds(judged: Mapping[str, JudgedQuery], seed: int, count: int = _FOLDS) -> dict[str, int]:
     """Assign a fold to each query, the smallest so far; together are those that differ by plural or order
-    alone, and those whose good products share a category."""
-    groups = _groups(judged)
+    alone, and those whose good products share a category. Where hardly anything would be apart then, as in a
+    shop with one category, the words alone count."""
+    words = {query_id: " ".join(sorted(analyze.stems(each.query))) for query_id, each in judged.items()}
+    groups = _groups({query_id: {words[query_id], *each.kinds} for query_id, each in judged.items()})
+    if len(groups) < count or 2 * max(map(len, groups)) > len(judged):
+        groups = _groups({query_id: {each} for query_id, each in words.items()})
     random.Random(seed).shuffle(groups)
     fold: dict[str, int] = {}
     sizes = [0] * count
@@ -151,14 +155,14 @@ def folds(judged: Mapping[str, JudgedQuery], seed: int, count: int = _FOLDS) -> 
     return fold
 
 
-def _groups(judged: Mapping[str, JudgedQuery]) -> list[list[str]]:
+def _groups(marks: Mapping[str, set[str]]) -> list[list[str]]:
+    """Put together what has a mark in common, also over others."""
     groups: list[tuple[set[str], list[str]]] = []
-    for query_id, each in judged.items():
-        marks = {*each.kinds, " ".join(sorted(analyze.stems(each.query)))}
-        touching = [group for group in groups if not group[0].isdisjoint(marks)]
-        groups = [group for group in groups if group[0].isdisjoint(marks)]
+    for query_id, own in marks.items():
+        touching = [group for group in groups if not group[0].isdisjoint(own)]
+        groups = [group for group in groups if group[0].isdisjoint(own)]
         together = [one for _, those in touching for one in those]
-        groups.append((marks.union(*(known for known, _ in touching)), [*together, query_id]))
+        groups.append((own.union(*(known for known, _ in touching)), [*together, query_id]))
     return [queries for _, queries in groups]
 
 
