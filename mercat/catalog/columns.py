@@ -503,7 +503,7 @@ class Columns:
         return None if self.number(field) is None else self.whole(field, STOCK_MAX)
 
     def gtin(self, field: str) -> str | None:
-        """Read a barcode (EAN, UPC, ISBN-13), of a list the first that is one; where none is, that is said."""
+        """Read a barcode (EAN, UPC, ISBN-13), of a list the first that is one; if none is, that is said."""
         given = self.get(field)
         each = cast(list[Any], given) if isinstance(given, list) else [self.text(field)]
         texts = [text for one in each if (text := str(one).lstrip("'")) and text.casefold() not in _NOTHING]

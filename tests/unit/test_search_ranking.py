@@ -275,9 +275,8 @@ def test_folds_keep_plurals_and_what_is_found_in_one_category_together():
         "bluetooth speaker": set(),
         "bluetooth speakers": {"speakers"},
         "surround sound": {"speakers", "soundbars"},
-        "tea": {"tea"},
         "soundbar": {"soundbars"},
-        "mouse": {"mice"},
+        **{each: {each} for each in ("tea", "mouse", "lamp", "desk", "chair")},
     }
     asked = {
         query: training.JudgedQuery(query, {}, [], {}, frozenset(kinds)) for query, kinds in found_in.items()
@@ -287,3 +286,11 @@ def test_folds_keep_plurals_and_what_is_found_in_one_category_together():
         sound = {fold[query] for query in asked if "sound" in query or "speaker" in query}
         assert len(sound) == 1, "they are not found by a ranker that learnt of the others"
         assert set(fold.values()) == {0, 1}, "no fold is empty"
+
+
+def test_folds_of_a_shop_with_one_category_are_by_words():
+    queries = ("tea pot", "tea pots", "cup", "mug", "spoon")
+    asked = {each: training.JudgedQuery(each, {}, [], {}, frozenset({"kitchen"})) for each in queries}
+    fold = training.folds(asked, 0, 3)
+    assert set(fold.values()) == {0, 1, 2}
+    assert fold["tea pot"] == fold["tea pots"]
