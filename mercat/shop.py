@@ -46,7 +46,7 @@ from mercat.ids import OrderId, ProductId, SellerId
 from mercat.kit import tracing
 from mercat.kit.breaker import Breaker
 from mercat.kit.host import Duty, Host, Refill, follower_at, for_ever
-from mercat.kit.replicas import Follower
+from mercat.kit.replicas import ReplicaAccess
 from mercat.kit.verbs import Verb
 from mercat.settings import EVERYTHING, Settings, WrongSetting
 
@@ -165,7 +165,7 @@ def _make_accounts(host: Host, db: asyncpg.Pool, _: Shop) -> accounts.Accounts:
 def _make_catalog(host: Host, db: asyncpg.Pool) -> catalog.Catalog:
     """Make the catalogue; where a setting says so, it reads from databases that follow."""
     followers = [
-        Follower(host.pool_at("catalog", place), partial(host.connect, "catalog", place))
+        ReplicaAccess(host.pool_at("catalog", place), partial(host.connect, "catalog", place))
         for place in host.settings.replicas()
     ]
     made = catalog.Catalog(db, host.cache, host.settings, followers)

@@ -29,7 +29,7 @@ _KNOWN_FOR_S = 2.0
 """How long it is believed how far the primary was when it said so last."""
 
 
-class Follower(NamedTuple):
+class ReplicaAccess(NamedTuple):
     """How to reach a database that follows."""
 
     db: asyncpg.Pool
@@ -40,8 +40,8 @@ class Follower(NamedTuple):
 class Replica:
     """A database that follows, and the place in the write-ahead log that it has reached."""
 
-    def __init__(self, follower: Follower) -> None:
-        self._follower = follower
+    def __init__(self, access: ReplicaAccess) -> None:
+        self._access = access
         self._looking: asyncpg.Connection | None = None
         self.reached = -1
         """-1: it cannot be asked."""
@@ -51,7 +51,7 @@ class Replica:
         try:
             async with asyncio.timeout(_ANSWERS_WITHIN_S):
                 if self._looking is None:
-                    self._looking = await self._follower.connect()
+                    self._looking = await self._access.connect()
                 reached = await self._looking.fetchval(queries.wal_reached)
         except (*AWAY, asyncpg.PostgresError):
             self.close()
@@ -64,7 +64,7 @@ class Replica:
 
         A connection that hangs is not handed back before it has heard that nobody waits any more: that is not
         waited for."""
-        reading = asyncio.ensure_future(self._follower.db.fetch(statement, *args))
+        reading = asyncio.ensure_future(self._access.db.fetch(statement, *args))
         try:
             async with asyncio.timeout(within_s):
                 return await asyncio.shield(reading)
@@ -86,7 +86,7 @@ class Replica:
 class Replicas:
     """The shop's own database, and those that follow it; there may be none."""
 
-    def __init__(self, primary: asyncpg.Pool, followers: Sequence[Follower] = ()) -> None:
+    def __init__(self, primary: asyncpg.Pool, followers: Sequence[ReplicaAccess] = ()) -> None:
         self._primary = primary
         self._followers = [Replica(each) for each in followers]
         self._written: deque[tuple[float, int]] = deque()

@@ -229,7 +229,7 @@ async def test_a_replica_that_hangs_holds_nobody_up(shop, standby):
 
 async def test_readers_who_have_all_connections_do_not_hide_how_far_a_replica_is(shop, standby):
     [replica] = shop.catalog.replicas._followers
-    pool = replica._follower.db
+    pool = replica._access.db
     taken = [await pool.acquire() for _ in range(pool.get_max_size())]
     try:
         for _ in range(3):
