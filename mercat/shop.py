@@ -7,7 +7,7 @@ service, add its entry there and its attribute to `Shop`; docs/how-to has the wh
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import asyncpg
@@ -46,6 +46,7 @@ from mercat.ids import OrderId, ProductId, SellerId
 from mercat.kit import tracing
 from mercat.kit.breaker import Breaker
 from mercat.kit.host import Duty, Host, Refill, follower_at, for_ever
+from mercat.kit.replicas import ReplicaAccess
 from mercat.kit.verbs import Verb
 from mercat.settings import EVERYTHING, Settings, WrongSetting
 
@@ -163,9 +164,13 @@ def _make_accounts(host: Host, db: asyncpg.Pool, _: Shop) -> accounts.Accounts:
 
 def _make_catalog(host: Host, db: asyncpg.Pool) -> catalog.Catalog:
     """Make the catalogue; where a setting says so, it reads from databases that follow."""
-    followers = [host.pool_at("catalog", place) for place in host.settings.replicas()]
+    followers = [
+        ReplicaAccess(host.pool_at("catalog", place), partial(host.connect, "catalog", place))
+        for place in host.settings.replicas()
+    ]
     made = catalog.Catalog(db, host.cache, host.settings, followers)
     if followers:
+        host.stack.push_async_callback(made.replicas.close)
         host.start(for_ever("replicas", made.replicas.keep_looking))
     return made
 

@@ -69,7 +69,7 @@ class CartCopies:
     async def _changed(self) -> list[tuple[str, str, str]]:
         """List users whose carts have changed, those first that wait longest: the time of the change, and
         the part of the set in which it is noted."""
-        parts = await self._store.parts(CHANGED_CARTS)
+        parts = await self._store.find_parts(CHANGED_CARTS)
         asks = (self._store.do("ZRANGE", part, 0, _COPY_MAX - 1, "WITHSCORES") for part in parts)
         found = [
             (noted[n].decode(), noted[n + 1].decode(), part)

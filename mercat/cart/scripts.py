@@ -1,11 +1,12 @@
 """What happens to a cart in Valkey, each an atomic script in Lua.
 
-KEYS of all: the cart, its id, the set of changed carts, whose cart has what was in it, and what came into
-it from others (`keys_of`). A cart without an id is one that Valkey does not know (new, or lost): scripts
-answer nil then, and the caller rebuilds it first.
+KEYS of all: the cart, its id, the set of changed carts, whose cart has what was in it, and what of it is
+offered (`keys_of`). A cart without an id is one that Valkey does not know (new, or lost): scripts answer nil
+then, and the caller rebuilds it first.
 
 No script has two carts, which may be on two servers. What goes from one to another does so in steps, each
-of which can be done again: it is offered under a token, taken once by token, and given away.
+of which can be done again: it is offered under a token, taken once by token, and given away. What was given
+and was not there any more, since it was bought meanwhile, is taken out of the other cart, and the offer ends.
 """
 
 from mercat.ids import UserId
@@ -20,8 +21,15 @@ CHANGED_CARTS = "carts:changed"
 def keys_of(store: Store, user: UserId | str) -> list[str]:
     """List the keys of a person's cart, of which that of its lines is known to others too."""
     cart = f"cart:{user}"
-    beside = [store.beside(f"{name}:{user}", cart) for name in ("cart_id", "cart_into", "cart_from")]
-    return [cart, beside[0], store.part(CHANGED_CARTS, cart), *beside[1:]]
+    cart_id, into, offer = (
+        store.with_slot_of(cart, f"{name}:{user}") for name in ("cart_id", "cart_into", "cart_offer")
+    )
+    return [cart, cart_id, store.part(CHANGED_CARTS, cart), into, offer]
+
+
+def once_key(store: Store, user: UserId | str, name: str) -> str:
+    """Name what says that something of this name was done to a cart, so that it is done once."""
+    return store.with_slot_of(f"cart:{user}", f"cart_once:{user}:{name}")
 
 
 _CHANGED = """
@@ -152,9 +160,10 @@ changed(KEYS[1], KEYS[2], KEYS[3], ARGV[1], ARGV[2])
 return 1
 """
 )
-"""ARGV: user, ttl, the id that is spent, the next id, '' or that the rest is settled, then field and quantity
-pairs that were bought. That of a guest who has become a member since answers the member, and fields and
-quantities that are not here: they are taken out there first."""
+"""ARGV: user, ttl, the id that is spent, the next id, `settled`, then field and quantity pairs that were
+bought. That of a guest who has become a member since answers the member, and fields and quantities that are
+not here: they are taken out there first, and what is left of the pairs comes again, `settled`. '': it is the
+first time."""
 
 TAKE_OUT = (
     _CHANGED
@@ -162,75 +171,83 @@ TAKE_OUT = (
     + _TAKE
     + """
 if redis.call('EXISTS', KEYS[2]) == 0 then return nil end
-if redis.call('HSETNX', KEYS[5], ARGV[3], '') == 0 then return 0 end
-redis.call('EXPIRE', KEYS[5], ARGV[2])
-for i = 4, #ARGV, 2 do take(ARGV[i], tonumber(ARGV[i + 1])) end
+if not redis.call('SET', KEYS[6], '', 'NX', 'EX', ARGV[2]) then return 0 end
+for i = 3, #ARGV, 2 do take(ARGV[i], tonumber(ARGV[i + 1])) end
 changed(KEYS[1], KEYS[2], KEYS[3], ARGV[1], ARGV[2])
 return 1
 """
 )
-"""ARGV: user, ttl, a name for what was bought, then field and quantity pairs. By that name it is taken
-once."""
+"""KEYS also: `once_key`. ARGV: user, ttl, then field and quantity pairs that were bought."""
 
 OFFER = """
 if redis.call('EXISTS', KEYS[2]) == 0 then return nil end
 local lines = redis.call('HGETALL', KEYS[1])
-if #lines == 0 then return {'', lines} end
-redis.call('HSETNX', KEYS[5], 'offered', ARGV[3])
+local token, missing = unpack(redis.call('HMGET', KEYS[5], 'token', 'missing'))
+if missing then return {token, {}, cjson.decode(missing)} end
+if #lines == 0 then return {'', lines, {}} end
+redis.call('HSETNX', KEYS[5], 'token', ARGV[3])
 redis.call('EXPIRE', KEYS[5], ARGV[2])
-return {redis.call('HGET', KEYS[5], 'offered'), lines}
+return {token or ARGV[3], lines, {}}
 """
-"""ARGV: user, ttl, a token. Answers the token under which the lines and codes are offered, and these. It is
-the one of the first who asked, until they are given away; empty: there is nothing."""
+"""ARGV: user, ttl, a token. Answers the token under which the lines and codes are offered, these, and what
+GIVE_AWAY missed of them. The token is the one of the first who asked, until they are given away; empty: there
+is nothing."""
 
 TAKE_IN = (
     _CHANGED
     + _READ
     + """
 if redis.call('EXISTS', KEYS[2]) == 0 then return nil end
-local had = redis.call('HGET', KEYS[5], ARGV[3])
+local had = redis.call('GET', KEYS[6])
 if had then return cjson.decode(had) end
 local function list(text)
   local ok, codes = pcall(cjson.decode, text or '[]')
   return ok and type(codes) == 'table' and codes or {}
 end
 local taken = {}
-for i = 6, #ARGV do taken[i - 5] = ARGV[i] end
+for i = 5, #ARGV do taken[i - 4] = ARGV[i] end
 for i = 1, #taken, 2 do
   local mine = redis.call('HGET', KEYS[1], taken[i])
   if taken[i] == 'codes' then
     local all, known = list(mine), {}
     for _, code in ipairs(all) do known[code] = true end
     for _, code in ipairs(list(taken[i + 1])) do
-      if not known[code] and #all < tonumber(ARGV[5]) then table.insert(all, code) end
+      if not known[code] and #all < tonumber(ARGV[4]) then table.insert(all, code) end
     end
     if #all > 0 then redis.call('HSET', KEYS[1], 'codes', cjson.encode(all)) end
   else
     local line, there = read(taken[i + 1]), read(mine)
     if line and there then
-      there.qty = math.min(there.qty + line.qty, tonumber(ARGV[4]))
+      there.qty = math.min(there.qty + line.qty, tonumber(ARGV[3]))
       line = there
     end
     if line then redis.call('HSET', KEYS[1], taken[i], cjson.encode(line)) end
   end
 end
-redis.call('HSET', KEYS[5], ARGV[3], cjson.encode(taken))
-redis.call('EXPIRE', KEYS[5], ARGV[2])
+redis.call('SET', KEYS[6], cjson.encode(taken), 'EX', ARGV[2])
 changed(KEYS[1], KEYS[2], KEYS[3], ARGV[1], ARGV[2])
 return taken
 """
 )
-"""ARGV: user, ttl, the token, most a line, most codes, then fields and what is in them. Adds them to the
-cart, once a token, and answers what was added then."""
+"""KEYS also: `once_key` of the token. ARGV: user, ttl, most a line, most codes, then fields and what is in
+them. Adds them to the cart, once, and answers what was added then."""
 
 GIVE_AWAY = (
     _CHANGED
     + _READ
     + """
-if redis.call('HGET', KEYS[5], 'offered') ~= ARGV[3] then return 0 end
+local token, noted = unpack(redis.call('HMGET', KEYS[5], 'token', 'missing'))
+if token ~= ARGV[3] then return {} end
+if noted then return cjson.decode(noted) end
+local missing = {}
 for i = 5, #ARGV, 2 do
   local now = redis.call('HGET', KEYS[1], ARGV[i])
   local line, given = read(now), read(ARGV[i + 1])
+  local short = given and given.qty - (line and line.qty or 0) or 0
+  if short > 0 and (line or not now) then
+    table.insert(missing, ARGV[i])
+    table.insert(missing, short)
+  end
   if line and given and line.qty > given.qty then
     line.qty = line.qty - given.qty
     redis.call('HSET', KEYS[1], ARGV[i], cjson.encode(line))
@@ -238,14 +255,27 @@ for i = 5, #ARGV, 2 do
     redis.call('HDEL', KEYS[1], ARGV[i])
   end
 end
-redis.call('HDEL', KEYS[5], 'offered')
+if #missing > 0 then
+  redis.call('HSET', KEYS[5], 'missing', cjson.encode(missing))
+  redis.call('EXPIRE', KEYS[5], ARGV[2])
+else
+  redis.call('DEL', KEYS[5])
+end
 redis.call('SET', KEYS[4], ARGV[4], 'EX', ARGV[2])
 changed(KEYS[1], KEYS[2], KEYS[3], ARGV[1], ARGV[2])
-return 1
+return missing
 """
 )
 """ARGV: user, ttl, the token, who took it, then fields and what was in them. Takes them out; what came on top
-since they were offered stays."""
+since they were offered stays. Answers fields and quantities that were not there any more: while there are
+any, the offer lasts until END_OFFER."""
+
+END_OFFER = """
+if redis.call('EXISTS', KEYS[2]) == 0 then return nil end
+if redis.call('HGET', KEYS[5], 'token') == ARGV[3] then redis.call('DEL', KEYS[5]) end
+return 1
+"""
+"""ARGV: user, ttl, the token."""
 
 SET_CODES = (
     _CHANGED

@@ -27,7 +27,7 @@ from mercat.cart.messages import (
     TypedGiftCard,
 )
 from mercat.cart.rules import applied, lines_today, problems_of
-from mercat.cart.scripts import keys_of
+from mercat.cart.scripts import keys_of, once_key
 from mercat.cart.stored import codes_of, split_fields
 from mercat.catalog import Catalog, Offer, PricesByCountry, check_currency
 from mercat.ids import CartId, GiftCardId, OfferId, ProductId, UserId, parse
@@ -43,6 +43,8 @@ from mercat.settings import Settings
 Named = TypeVar("Named", OfferId, ProductId)
 _TTL_S = 30 * 24 * 3_600
 _TRIES = 10
+_ASKED_FOR_S = 600
+"""Longer than anybody who began something works on it."""
 
 
 class Cart:
@@ -181,12 +183,20 @@ class Cart:
         """Move everything in the guest's cart to the member's, once; quantities are added.
 
         The two may be on two servers. Whoever dies on the way has taken nothing out that is not in: asked
-        again, it goes on with what was offered first."""
-        token, offered = await self._run(scripts.OFFER, guest, token_hex(8))
-        if not offered:
-            return
-        taken = await self._run(scripts.TAKE_IN, member, token, QUANTITY_MAX, CODES_MAX, *offered)
-        await self._run(scripts.GIVE_AWAY, guest, token, str(member), *taken)
+        again, it goes on with what was offered first, and then offers what the guest put in since."""
+        for _ in range(_TRIES):
+            name, offered, missing = await self._run(scripts.OFFER, guest, token_hex(8))
+            if not (token := name.decode()):
+                return
+            if not missing:
+                most = QUANTITY_MAX, CODES_MAX
+                taken = await self._run_once(scripts.TAKE_IN, member, token, *most, *offered)
+                missing = await self._run(scripts.GIVE_AWAY, guest, token, str(member), *taken)
+            if missing:
+                await self._run_once(scripts.TAKE_OUT, member, f"missing:{token}", *missing)
+                await self._run(scripts.END_OFFER, guest, token)
+                await self._forget_soon(member, f"missing:{token}")
+            await self._forget_soon(member, token)
 
     async def add_code(self, user_id: UserId, code: str) -> None:
         """Keep a code with the cart, whatever it is good for; one that is there already is there once."""
@@ -239,8 +249,9 @@ class Cart:
         """Spend a guest's cart whose lines went into a member's meanwhile: first there, once a spent cart,
         and then here."""
         member = parse(UserId, into.decode())
+        name = f"spent:{int(spent.cart_id)}"
         if missing:
-            await self._run(scripts.TAKE_OUT, member, f"spent:{int(spent.cart_id)}", *missing)
+            await self._run_once(scripts.TAKE_OUT, member, name, *missing)
         there = {missing[n].decode(): missing[n + 1] for n in range(0, len(missing), 2)}
         bought = _bought(spent)
         here = [
@@ -248,7 +259,8 @@ class Cart:
             for n in range(0, len(bought), 2)
             for part in (bought[n], bought[n + 1] - there.get(bought[n], 0))
         ]
-        await self._run(scripts.SPEND, spent.user_id, *_ids(spent), 1, *here)
+        await self._run(scripts.SPEND, spent.user_id, *_ids(spent), "settled", *here)
+        await self._forget_soon(member, name)
 
     async def _put(self, user_id: UserId, offer: Offer, quantity: int) -> bool:
         """Add to a line at the price of now; say whether the cart had room."""
@@ -273,14 +285,28 @@ class Cart:
         [answer] = await self._run_many(script, [(user_id, args)])
         return answer
 
+    async def _run_once(self, script: str, user_id: UserId, name: str, *args: Any) -> Any:
+        """Run a script that changes a cart once by this name, which is remembered as long as the cart."""
+        keys = [*keys_of(self._store, user_id), once_key(self._store, user_id, name)]
+        [answer] = await self._run_calls(script, [user_id], [(keys, [str(user_id), _TTL_S, *args])])
+        return answer
+
+    async def _forget_soon(self, user_id: UserId, name: str) -> None:
+        """Forget a name by which nobody begins anything any more; who began may still be on the way."""
+        await self._store.do("EXPIRE", once_key(self._store, user_id, name), _ASKED_FOR_S)
+
     async def _run_many(self, script: str, asks: Sequence[tuple[UserId, Sequence[Any]]]) -> list[Any]:
-        """Run a script for many carts; those that Valkey does not know are rebuilt first."""
+        """Run a script for many carts."""
         calls: list[Call] = [
             (keys_of(self._store, user_id), [str(user_id), _TTL_S, *args]) for user_id, args in asks
         ]
+        return await self._run_calls(script, [user_id for user_id, _ in asks], calls)
+
+    async def _run_calls(self, script: str, user_ids: Sequence[UserId], calls: list[Call]) -> list[Any]:
+        """Run a script for carts; those that Valkey does not know are rebuilt first."""
         answers = await self._store.run_many(script, calls)
         unknown = [n for n, answer in enumerate(answers) if answer is None]
-        rebuilt = await asyncio.gather(*(self._run_rebuilt(script, asks[n][0], *calls[n]) for n in unknown))
+        rebuilt = await asyncio.gather(*(self._run_rebuilt(script, user_ids[n], *calls[n]) for n in unknown))
         for n, answer in zip(unknown, rebuilt, strict=True):
             answers[n] = answer
         return answers

@@ -22,6 +22,8 @@ from mercat.settings import Settings
 queries = sql.load("mercat.catalog")
 log = structlog.get_logger("mercat.catalog")
 _IN_PROCESS_MAX = 5_000
+_PAGE_WITHIN_S = 10.0
+"""For as long a replica may read a page of all products, for which nobody waits."""
 
 
 class Products:
@@ -89,12 +91,10 @@ class Products:
     async def read(self, product_id: ProductId, seen: int = ONLY_PRIMARY) -> Product:
         """Answer a product from a database that has this place in the log at least, past every cache."""
         now = clock.now()
-        rows = await self._db.fetch(queries.product, product_id, now, seen=seen)
-        if not rows and seen < ONLY_PRIMARY:  # a replica may not know it yet
-            rows = await self._db.fetch(queries.product, product_id, now, seen=ONLY_PRIMARY)
-        if not rows:
+        row = await self._db.fetch_row(queries.product, product_id, now, seen=seen)
+        if row is None:
             raise NotFound("There is no such product.")
-        return _product(rows[0], self._currency, now)
+        return _product(row, self._currency, now)
 
     async def cards(self, product_ids: list[ProductId]) -> list[Document]:
         """Answer products as shelves show them, in the order asked; those not for sale are left out."""
@@ -117,18 +117,19 @@ class Products:
 
     async def documents(self, after: ProductId, limit: int = 1_000) -> list[ProductChanged]:
         """Answer all products by id, a page at a time: what an index is filled with anew."""
+        args = after, limit, clock.now()
         return [
             ProductChanged(
                 product_id=ProductId(row["product_id"]),
                 version=row["version"],
                 document=codec.decode(row["document"], Document) if row["document"] else None,
             )
-            for row in await self._db.fetch(queries.documents, after, limit, clock.now())
+            for row in await self._db.fetch(queries.documents, *args, within_s=_PAGE_WITHIN_S)
         ]
 
     async def histograms(self, after: ProductId, limit: int = 1_000) -> list[tuple[ProductId, list[int]]]:
         """Answer the ratings that products came with, by id, a page at a time."""
-        rows = await self._db.fetch(queries.histograms, after, limit)
+        rows = await self._db.fetch(queries.histograms, after, limit, within_s=_PAGE_WITHIN_S)
         return [(ProductId(row["product_id"]), row["histogram"]) for row in rows]
 
 

@@ -17,7 +17,7 @@ from mercat.catalog.pictures import Pictures
 from mercat.catalog.price_edits import PriceEdits
 from mercat.catalog.products import Products
 from mercat.catalog.retelling import Retelling
-from mercat.kit.replicas import Replicas
+from mercat.kit.replicas import ReplicaAccess, Replicas
 from mercat.kit.valkey import Store
 from mercat.settings import Settings
 
@@ -26,7 +26,7 @@ class Catalog:
     """Compose the parts of the catalogue, and name the verbs that its neighbours call."""
 
     def __init__(
-        self, db: asyncpg.Pool, cache: Store, settings: Settings, followers: Sequence[asyncpg.Pool] = ()
+        self, db: asyncpg.Pool, cache: Store, settings: Settings, followers: Sequence[ReplicaAccess] = ()
     ) -> None:
         """`followers`: databases that follow `db`, from which products are read too."""
         self.replicas = Replicas(db, followers)

@@ -17,6 +17,7 @@ from mercat.cli.checking_valkey import of_valkey
 from mercat.cli.options import with_config
 from mercat.cli.supervise import connections_for
 from mercat.ids import BUCKETS
+from mercat.kit import sql
 from mercat.kit.db_errors import AWAY
 from mercat.kit.neighbours import Neighbour, call_key
 from mercat.kit.refusals import Refusal
@@ -29,6 +30,7 @@ from mercat.settings import Settings, WrongSetting, load
 from mercat.shard_places import ShardPlace
 from mercat.shop import SERVICES
 
+queries = sql.load("mercat.kit")
 _CLOCKS_APART_S = 5
 _ANSWERS_WITHIN_S = 5.0
 _REMEMBERS_DAYS = 3
@@ -130,11 +132,9 @@ async def _of_shard(settings: Settings, place: ShardPlace) -> AsyncIterator[Chec
 async def _of_replica(settings: Settings, place: ShardPlace) -> AsyncIterator[Check]:
     """See that a database follows the shop's own, and how far behind it is."""
     async with _reading(settings) as own, _reading(settings.at(place)) as reader:
-        written = await own.fetchval("select pg_current_wal_lsn()::text")
-        behind = await reader.fetchval(
-            "select greatest($1::text::pg_lsn - pg_last_wal_replay_lsn(), 0) where pg_is_in_recovery()",
-            written,
-        )
+        written = await own.fetchval(queries.wal_written)
+        reached = await reader.fetchval(queries.wal_reached)
+    behind = None if reached is None else max(written - reached, 0)
     if behind is None:
         said = f"What is at {place.host} follows nobody: it has not what is written."
         yield Check(place.name, "wrong", said, "Name a streaming replica of postgres.main.")

@@ -70,7 +70,7 @@ class SaleStore:
 
     def numbers_key(self, sale_id: str) -> str:
         """Name the counter of who came: scripts use it together with the line."""
-        return self._store.beside(f"flash_numbers:{sale_id}", queue_key(sale_id))
+        return self._store.with_slot_of(queue_key(sale_id), f"flash_numbers:{sale_id}")
 
     async def open_line(self, sale_id: str) -> None:
         """Let people join from here on."""

@@ -35,6 +35,7 @@ Duty = Callable[[], Endless]
 Refill = Callable[[], Coroutine[Any, Any, object]]
 """Reads anew from who owns it what a service learns from events."""
 HOME = ShardPlace(MAIN, ())
+_OPENS_WITHIN_S = 5
 queries = sql.load("mercat.kit")
 log = structlog.get_logger("mercat.host")
 
@@ -87,6 +88,17 @@ class Host:
     def pool_at(self, service: str, place: ShardPlace) -> asyncpg.Pool:
         """Return a pool that is there already."""
         return self._pools[service, place.name]
+
+    async def connect(self, service: str, place: ShardPlace) -> asyncpg.Connection:
+        """Open a connection beside those of a service's pool, by the same role; whoever asked closes it."""
+        role = f"mercat_{service}"
+        return await asyncpg.connect(
+            **self.settings.at(place).database(),
+            user=role,
+            password=self.settings.secret(role),
+            timeout=_OPENS_WITHIN_S,
+            server_settings={"application_name": role},
+        )
 
     async def place(
         self,
@@ -259,7 +271,7 @@ class Host:
             **self.settings.database(),
             user="mercat_events",
             password=self.settings.secret("mercat_events"),
-            timeout=5,
+            timeout=_OPENS_WITHIN_S,
             server_settings={"application_name": "mercat_locks"},
         )
 

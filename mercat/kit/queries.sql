@@ -4,6 +4,14 @@ select exists (select from pg_replication_slots where slot_name = :slot::text);
 -- name: open_slot(slot)
 select pg_create_logical_replication_slot(:slot::text::name, 'pgoutput');
 
+-- name: wal_written
+-- How far the write-ahead log is, in bytes.
+select (pg_current_wal_lsn() - '0/0')::bigint;
+
+-- name: wal_reached
+-- How far a database that follows has come in it; nothing of one that follows nobody.
+select (pg_last_wal_replay_lsn() - '0/0')::bigint where pg_is_in_recovery();
+
 -- name: relayed
 select commit::text, facts, last_id, closed from events.relayed;
 

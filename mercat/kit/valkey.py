@@ -19,7 +19,7 @@ from mercat.kit.db_errors import unavailable
 
 Command = tuple[Any, ...]
 Call = tuple[Sequence[Any], Sequence[Any]]
-"""Keys and arguments of a script. In a cluster all keys of a call are in one slot: see `Store.beside`."""
+"""Keys and arguments of a script. In a cluster all keys of a call are in one slot (`Store.with_slot_of`)."""
 PATIENCE_S = 5.0
 
 
@@ -47,7 +47,7 @@ class Store(Protocol):
         where they are all on one server."""
         ...
 
-    def beside(self, name: str, key: str) -> str:
+    def with_slot_of(self, key: str, name: str) -> str:
         """Name a key that scripts use together with another: in a cluster it is in the same slot."""
         ...
 
@@ -56,8 +56,8 @@ class Store(Protocol):
         one a slot in a cluster."""
         ...
 
-    async def parts(self, name: str) -> list[str]:
-        """List the parts in which there is anything, but those of servers that are away."""
+    async def find_parts(self, name: str) -> list[str]:
+        """List the parts of something in which there is anything, but those of servers that are away."""
         ...
 
     def subscribe(self, channel: str) -> AsyncIterator[str]:
@@ -117,13 +117,13 @@ class ValkeyServer:
         keys = [key for keys, _ in calls for key in keys]
         return await self.run(script, keys, [arg for _, args in calls for arg in args])
 
-    def beside(self, name: str, key: str) -> str:
+    def with_slot_of(self, key: str, name: str) -> str:
         return name
 
     def part(self, name: str, key: str) -> str:
         return name
 
-    async def parts(self, name: str) -> list[str]:
+    async def find_parts(self, name: str) -> list[str]:
         return [name]
 
     async def servers(self) -> "list[ValkeyServer]":

@@ -18,11 +18,12 @@ from urllib.parse import urlsplit
 import structlog
 from valkey.exceptions import ResponseError
 
-from mercat.kit.refusals import Unavailable
+from mercat.kit.refusals import Overloaded, Unavailable
 from mercat.kit.valkey import PATIENCE_S, Call, Command, Store, ValkeyServer
 
 log = structlog.get_logger("mercat.valkey")
 SLOTS = 16_384
+_PORT = 6379
 _ASKED_WITHIN_S = 1.0
 _PAUSE_S = 0.05
 """Before a server is asked again about a slot that is on its way."""
@@ -45,7 +46,10 @@ several slots, all on the server that is asked."""
 def open_store(addresses: str) -> Store:
     """Make what talks to a Valkey, or to a cluster of which several addresses are given."""
     urls = addresses_in(addresses)
-    return ValkeyServer(urls[0]) if len(urls) == 1 else ValkeyCluster(urls)
+    if len(urls) == 1:
+        return ValkeyServer(urls[0])
+    tags()  # now, as it would keep the first who puts something into a cart waiting, and all others with them
+    return ValkeyCluster(urls)
 
 
 def addresses_in(addresses: str) -> list[str]:
@@ -131,9 +135,10 @@ class ValkeyCluster:
         """`urls`: of some of the servers; the others are learnt from them. User, password and TLS are the
         first one's for all."""
         self._form = urlsplit(urls[0])
-        self._first = [ValkeyServer(url) for url in urls]
-        self._servers: dict[tuple[str, int], ValkeyServer] = {}
-        """All that have or had slots, by address."""
+        self._named = {place: self._open(*place) for place in map(_place_in, urls)}
+        """Those of the settings, which are asked even if they have nothing, by address."""
+        self._learnt: dict[tuple[str, int], ValkeyServer] = {}
+        """The others that have or had slots."""
         self._owners: list[ValkeyServer | None] = []
         self._looking: asyncio.Task[None] | None = None
 
@@ -155,13 +160,13 @@ class ValkeyCluster:
     async def run_each(self, script: str, calls: list[Call]) -> list[Any]:
         return [row for rows in await self.run_many(script, calls) for row in rows or ()]
 
-    def beside(self, name: str, key: str) -> str:
+    def with_slot_of(self, key: str, name: str) -> str:
         return f"{name}:{{{key}}}"
 
     def part(self, name: str, key: str) -> str:
         return f"{name}:{{{tags()[slot_of(key)]}}}"
 
-    async def parts(self, name: str) -> list[str]:
+    async def find_parts(self, name: str) -> list[str]:
         await self._look_once()
         slots: dict[ValkeyServer | None, list[int]] = {}
         for slot, owner in enumerate(self._owners):
@@ -191,7 +196,9 @@ class ValkeyCluster:
 
     async def subscribe(self, channel: str) -> AsyncIterator[str]:
         await self._look()
-        async for said in random.choice(await self.servers()).subscribe(channel):
+        if not (servers := await self.servers()):
+            raise Unavailable
+        async for said in random.choice(servers).subscribe(channel):
             yield said
 
     async def servers(self) -> list[ValkeyServer]:
@@ -202,7 +209,7 @@ class ValkeyCluster:
         if self._looking:
             self._looking.cancel()
             await asyncio.gather(self._looking, return_exceptions=True)
-        await asyncio.gather(*(server.close() for server in (*self._first, *self._servers.values())))
+        await asyncio.gather(*(server.close() for server in self._known()))
 
     async def _anywhere(self, ask: Callable[[ValkeyServer], Awaitable[Any]]) -> Any:
         """Ask any server that answers; none of them knows more than the others."""
@@ -247,36 +254,51 @@ class ValkeyCluster:
                 raise Unavailable
             try:
                 return await ask(server)
-            except Unavailable as away:
-                said = _said(away)
-                if not said.startswith(("MOVED ", "ASK ", "TRYAGAIN ")):
-                    self._look_soon()
+            except Overloaded as away:
+                if not (said := self._why_again(away, server, slot)):
                     raise
                 if asyncio.get_running_loop().time() > until:
                     raise
             if said.startswith("MOVED "):
-                self._owners[slot] = self._named(said, server)
+                self._owners[slot] = self._named_by(said, server)
                 self._look_soon()
             elif said.startswith("ASK "):
                 try:
-                    return await self._named(said, server).asking(command)
+                    return await self._named_by(said, server).asking(command)
                 except Unavailable as away:
                     if not _said(away).startswith(("MOVED ", "TRYAGAIN ")):
                         raise
         raise AssertionError
 
-    def _named(self, said: str, by: ValkeyServer) -> ValkeyServer:
+    def _why_again(self, away: Overloaded, server: ValkeyServer, slot: int) -> str:
+        """Return what says that nothing was done yet, so that it can be asked again; empty where nothing
+        does."""
+        if not isinstance(away, Unavailable):  # a queue is full, or closed as the server was let go of
+            return "" if server is self._owners[slot] else "GONE"
+        said = _said(away)
+        if said.startswith(("MOVED ", "ASK ", "TRYAGAIN ")):
+            return said
+        self._look_soon()
+        return ""
+
+    def _named_by(self, said: str, by: ValkeyServer) -> ValkeyServer:
         """Return the server to which one sends: `MOVED 3999 10.0.0.7:6379`."""
         host, _, port = said.split(" ")[2].rpartition(":")
         return self._server(host or urlsplit(by.url).hostname or "", int(port))
 
     def _server(self, host: str, port: int) -> ValkeyServer:
-        if (host, port) not in self._servers:
-            credentials, at, _ = self._form.netloc.rpartition("@")
-            place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-            url = self._form._replace(netloc=f"{credentials}{at}{place}").geturl()
-            self._servers[host, port] = ValkeyServer(url)
-        return self._servers[host, port]
+        known = self._named.get((host, port)) or self._learnt.get((host, port))
+        if known is None:
+            known = self._learnt[host, port] = self._open(host, port)
+        return known
+
+    def _open(self, host: str, port: int) -> ValkeyServer:
+        credentials, at, _ = self._form.netloc.rpartition("@")
+        place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        return ValkeyServer(self._form._replace(netloc=f"{credentials}{at}{place}").geturl())
+
+    def _known(self) -> list[ValkeyServer]:
+        return [*self._learnt.values(), *self._named.values()]
 
     async def _look_once(self) -> None:
         if not self._owners:
@@ -299,7 +321,7 @@ class ValkeyCluster:
         the others goes on telling what was."""
         if self._owners:
             await asyncio.sleep(_REST_S * random.random())  # many processes hear of the same death
-        asked = [*self._servers.values(), *self._first]
+        asked = self._known()
         told = await asyncio.gather(*map(view_of, asked), return_exceptions=True)
         views = [each for each in told if isinstance(each, View)]
         if not views:
@@ -314,13 +336,19 @@ class ValkeyCluster:
                     owners[first : last + 1] = [server] * (last + 1 - first)
         self._owners = owners
         there = {self._place(node, newest) for shard in newest.shards for node in shard.nodes}
-        for gone in self._servers.keys() - there:
-            await self._servers.pop(gone).close()
+        # All at once: who hears of one of them again while they are closed gets one that is open.
+        gone = [self._learnt.pop(place) for place in self._learnt.keys() - there]
+        await asyncio.gather(*(server.close() for server in gone))
 
     def _place(self, node: dict[str, str], view: View) -> tuple[str, int]:
         host = node.get("endpoint", "")
         port = node.get("tls-port" if self._form.scheme in ("valkeys", "rediss") else "port", "0")
         return view.host if host in ("", "?") else host, int(port)
+
+
+def _place_in(url: str) -> tuple[str, int]:
+    named = urlsplit(url)
+    return named.hostname or "", named.port or _PORT
 
 
 async def _all(asks: Iterable[Awaitable[Any]]) -> list[Any]:

@@ -5,11 +5,11 @@ from contextlib import AsyncExitStack
 
 import pytest
 from both_ways import WAYS, reached
-from valkeys import forget_all
+from valkeys import forget_all, names_in
 
 from mercat import ids
 from mercat.app import build_shop
-from mercat.cart import API, Cart, CartFull, Spent
+from mercat.cart import API, Cart, CartFull, Spent, scripts
 from mercat.catalog import NewProduct
 from mercat.inventory import Line
 from mercat.kit.refusals import NotFound, Unavailable
@@ -273,7 +273,7 @@ class Dying:
 
 
 @pytest.mark.parametrize("carried_out", [False, True])
-@pytest.mark.parametrize("nth", [1, 2, 3])
+@pytest.mark.parametrize("nth", [1, 2, 3, 4])
 async def test_a_merge_that_dies_anywhere_is_gone_on_with_and_moves_everything_once(
     shop, goods, ann, monkeypatch, nth, carried_out
 ):
@@ -292,11 +292,93 @@ async def test_a_merge_that_dies_anywhere_is_gone_on_with_and_moves_everything_o
     assert moved or quantities(await cart.basket(guest)) == {tea: 2, cup: 3}, "something is nowhere"
     await cart.add(guest, pot, 1)
     await cart.merge(guest, ann)
-    await cart.merge(guest, ann)
     assert quantities(await cart.basket(ann)) == {tea: 3, cup: 3, pot: 1}
     basket = await cart.basket(guest)
     assert (basket.lines, basket.codes) == ([], [])
     assert (await cart.basket(ann)).codes == ["SPRING"]
+
+
+class Meanwhile:
+    """A store to which something else happens before a script is sent there for the first time."""
+
+    def __init__(self, store, script, happens):
+        self._store, self._script, self._happens = store, script, happens
+
+    def __getattr__(self, name):
+        return getattr(self._store, name)
+
+    async def run_many(self, script, calls):
+        if script is self._script:
+            self._script = None
+            await self._happens()
+        return await self._store.run_many(script, calls)
+
+
+@pytest.fixture
+async def buying_guest(shop, goods, ann):
+    """A guest with two teas, both of which are bought, and a cup; Ann has a tea already."""
+    tea, cup, _ = (each.offer_id for each in goods)
+    guest = ids.new(ids.UserId)
+    await shop.cart.add(ann, tea, 1)
+    await shop.cart.add(guest, tea, 2)
+    await shop.cart.add(guest, cup, 1)
+    return guest, [Spent(guest, (await shop.cart.basket(guest)).cart_id, [Line(tea, 2)])]
+
+
+@pytest.mark.parametrize("script", [scripts.OFFER, scripts.TAKE_IN, scripts.GIVE_AWAY])
+async def test_what_is_bought_while_a_cart_moves_is_in_neither(
+    shop, goods, ann, buying_guest, monkeypatch, script
+):
+    cart = shop.cart
+    tea, cup, _ = (each.offer_id for each in goods)
+    guest, spent = buying_guest
+    with monkeypatch.context() as amid:
+        store = Meanwhile(shop.host.store, script, lambda: cart.spend_many(spent))
+        amid.setattr(cart, "_store", store)
+        await cart.merge(guest, ann)
+    for _ in range(2):
+        assert quantities(await cart.basket(ann)) == {tea: 1, cup: 1}
+        assert (await cart.basket(guest)).lines == []
+        await cart.spend_many(spent)
+        await cart.merge(guest, ann)
+
+
+@pytest.mark.parametrize("carried_out", [False, True])
+@pytest.mark.parametrize("nth", [5, 6, 7])
+async def test_what_is_bought_while_a_cart_moves_is_taken_out_once_whoever_dies(
+    shop, goods, ann, buying_guest, monkeypatch, nth, carried_out
+):
+    """Scripts: the three of the merge, the purchase, what takes it out, the end of the offer, the next."""
+    cart = shop.cart
+    tea, cup, pot = (each.offer_id for each in goods)
+    guest, spent = buying_guest
+    with monkeypatch.context() as amid:
+        store = Meanwhile(shop.host.store, scripts.GIVE_AWAY, lambda: cart.spend_many(spent))
+        amid.setattr(cart, "_store", Dying(store, nth, carried_out))
+        with pytest.raises(Unavailable):
+            await cart.merge(guest, ann)
+    await cart.add(ann, tea, 4)
+    await cart.add(guest, pot, 1)
+    await cart.merge(guest, ann)
+    assert quantities(await cart.basket(ann)) == {tea: 5, cup: 1, pot: 1}
+    assert (await cart.basket(guest)).lines == []
+
+
+async def test_what_remembers_that_carts_moved_is_forgotten_soon(shop, goods, ann, buying_guest):
+    cart, store = shop.cart, shop.host.store
+    tea = goods[0].offer_id
+    guest, spent = buying_guest
+    await cart.merge(guest, ann)
+    await cart.spend_many(spent)
+    for _ in range(20):
+        other = ids.new(ids.UserId)
+        await cart.add(other, tea, 1)
+        await cart.merge(other, ann)
+    left = await names_in(store, "cart_once:*")
+    assert len(left) == 22
+    lives = [await store.do("TTL", name) for name in left]
+    assert 0 < min(lives) <= max(lives) <= 600
+    assert await names_in(store, "cart_offer:*") == []
 
 
 @pytest.mark.parametrize("carried_out", [False, True])

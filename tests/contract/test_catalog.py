@@ -531,6 +531,30 @@ class Slow:
         return rows
 
 
+class Counted:
+    """A database, and how many statements it was asked to read."""
+
+    def __init__(self, db):
+        self._db = db
+        self.read = 0
+
+    def __getattr__(self, name):
+        return getattr(self._db, name)
+
+    async def fetch(self, *asked):
+        self.read += 1
+        return await self._db.fetch(*asked)
+
+
+async def test_a_product_that_does_not_exist_is_asked_for_once(pool, cache, settings):
+    db: Any = Counted(await pool("catalog"))
+    catalog, nobody = Catalog(db, cache, settings), ids.new(ids.ProductId)
+    with pytest.raises(NotFound):
+        await catalog.product(nobody)
+    assert await catalog.names([nobody]) == []
+    assert db.read == 2
+
+
 @pytest.mark.parametrize("told", ["cleared", "kept by another", "by word alone"])
 async def test_who_is_slow_never_puts_an_older_product_into_the_caches(pool, cache, settings, local, told):
     """Read before a change and kept after it: neither others nor the slow one itself see it again."""

@@ -1,8 +1,11 @@
 """Products read from a database that follows: what was written is seen, who lags or is gone is left out."""
 
+import asyncio
+import os
+import signal
 import subprocess
 import tempfile
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import asyncpg
@@ -56,6 +59,19 @@ class Standby:
         """Let it fall behind from here on."""
         await self.do("select pg_wal_replay_pause()")
         await until(lambda: self.do("select pg_get_wal_replay_pause_state() = 'paused'"))
+
+    @asynccontextmanager
+    async def hanging(self, role: str):
+        """Let what this role has open answer nobody."""
+        asked = f"select array_agg(pid) from pg_stat_activity where usename = '{role}'"
+        pids = await self.do(asked)
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
 
     async def answers(self) -> bool:
         try:
@@ -199,6 +215,39 @@ async def test_a_replica_that_lags_or_is_gone_is_left_out_until_it_is_back(shop,
     standby.postgres.start()
     await until(standby.answers)
     await until(lambda: followed(shop))
+
+
+async def test_a_replica_that_hangs_holds_nobody_up(shop, standby):
+    tea = await listed(shop)
+    await until(lambda: followed(shop))
+    async with standby.hanging("mercat_catalog"):
+        for _ in range(3):
+            async with asyncio.timeout(8):  # a statement may take 15 s
+                assert [one.title for one in await shop.catalog.names([tea.product_id])] == ["Tea"]
+    await until(lambda: followed(shop))
+
+
+async def test_readers_who_have_all_connections_do_not_hide_how_far_a_replica_is(shop, standby):
+    [replica] = shop.catalog.replicas._followers
+    pool = replica._access.db
+    taken = [await pool.acquire() for _ in range(pool.get_max_size())]
+    try:
+        for _ in range(3):
+            await shop.catalog.replicas.keep_looking()
+            assert replica.reached > 0
+    finally:
+        for each in taken:
+            await pool.release(each)
+
+
+async def test_who_does_not_know_how_far_the_primary_is_asks_it_unless_it_is_away(shop, monkeypatch):
+    replicas = shop.catalog.replicas
+    monkeypatch.setattr("mercat.kit.replicas._KNOWN_FOR_S", -1)
+    assert await left_alone(shop)
+    gone = asyncpg.create_pool("postgresql://127.0.0.1:9/x", min_size=0)
+    async with gone:
+        monkeypatch.setattr(replicas, "_primary", gone)
+        assert await followed(shop)
 
 
 async def test_check_says_whether_a_replica_follows(standby, settings, looked_at):

@@ -81,11 +81,51 @@ async def test_a_server_that_lost_its_scripts_gets_them_again(store, three):
     assert await store.run_many(READ, [(["a"], []), (["b"], [])]) == [b"1", None]
 
 
+async def test_where_no_server_has_a_slot_nobody_hears_anything(tmp_path):
+    node = ClusterNode(tmp_path / "alone")
+    store = open_store(f"{node.url},valkey://127.0.0.1:9")
+    node.start()
+    try:
+        await until(node.answers)
+        with pytest.raises(Unavailable):
+            await anext(store.subscribe("news"))
+    finally:
+        await store.close()
+        node.kill()
+
+
+async def test_a_server_that_left_is_let_go_of_and_asked_nothing(store, three):
+    """Whoever still has it, as they began before, is sent on."""
+    await store.do("SET", "a", 1)
+    slot = slot_of("a")
+    right, left = store._owners[slot], store._server("127.0.0.1", 9)
+    store._owners[slot] = left
+    await store._learn()
+    assert left not in store._known()
+    assert store._owners[slot] is right
+
+    asked = []
+
+    async def begun_before(server):
+        asked.append(server)
+        store._owners[slot] = right
+        return await server.do("GET", "a")
+
+    store._owners[slot] = left
+    assert await store._at(slot, begun_before, ("GET", "a")) == b"1"
+    assert asked == [left, right]
+
+
+async def test_named_servers_are_known_once(store):
+    await store.do("SET", "a", 1)
+    assert len(store._known()) == 3
+
+
 async def test_keys_of_two_slots_are_in_no_script(store):
     with pytest.raises(Unavailable) as refused:
         await store.run(BOTH, ["a", "b"], [])
     assert "CROSSSLOT" in str(refused.value.__cause__)
-    assert await store.run(BOTH, ["a", store.beside("b", "a")], []) == [None, None]
+    assert await store.run(BOTH, ["a", store.with_slot_of("a", "b")], []) == [None, None]
 
 
 async def test_a_slot_that_moved_is_found(store, three):
@@ -163,10 +203,10 @@ async def test_parts_are_found_wherever_their_slots_are(store, moving):
     for name in users:
         await store.do("SADD", store.part("changed", name), name)
     wanted = {store.part("changed", name) for name in users}
-    assert {*await store.parts("changed")} == wanted
-    assert await store.parts("nothing") == []
+    assert {*await store.find_parts("changed")} == wanted
+    assert await store.find_parts("nothing") == []
     await goes(store.part("changed", "a"))
-    assert {*await store.parts("changed")} == wanted
+    assert {*await store.find_parts("changed")} == wanted
     assert await store.do("SMEMBERS", store.part("changed", "a")) in ([b"a"], {b"a"})
 
 
