@@ -76,8 +76,11 @@ class Database:
         return [Table(*row) for row in await self.db.fetch(queries.kept)]
 
     async def fence(self) -> None:
-        """Let writers wait until the transaction on `db` ends, and that end if nothing comes from us."""
+        """Let writers wait until the transaction on `db` ends, and that end if nothing comes from us.
+
+        The follower's place comes first, as in the follower: else each could wait for the other."""
         await self.db.execute("set local idle_in_transaction_session_timeout = '10s'")
+        await self.db.fetch(queries.stand_still)
         await self.db.execute(queries.fence)
 
 

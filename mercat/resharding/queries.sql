@@ -36,6 +36,10 @@ group by 1, 2 order by 2, 1;
 -- starved by those who share it.
 lock table orders.here in exclusive mode;
 
+-- name: stand_still
+-- The follower of this database goes on when we have done.
+select partition from events.position where follower = 'orders' order by partition for update;
+
 -- name: leave(bucket, other, back)
 -- Under the fence: from here on is noted what is written of the bucket. Nothing where it is not here.
 with leaving as (
@@ -95,14 +99,15 @@ with given as (
 update orders.moving set state = 'gone', places = :places::json, at = now()
 from given where bucket = :bucket::int and state = 'leaving' returning true;
 
--- name: take(bucket, from_state)
+-- name: take(bucket, from_state, other)
 -- Under the fence. `ready`: what came is taken; `gone`: what was given is taken back. The follower here goes back to where
--- the former owner's was: what it passed by meanwhile was nobody's. It bears an event twice.
+-- the former owner's was: what it passed by meanwhile was nobody's. It may see an event twice, which
+-- changes nothing.
 with taken as (
     update orders.moving set state = 'arrived', places = null, at = now(),
         came_from = case when :from_state = 'gone' then came_from when not back then other end,
         other = case when :from_state = 'gone' then coalesce(came_from, other) else other end, back = false
-    where bucket = :bucket::int and state = :from_state returning old.places as places
+    where bucket = :bucket::int and state = :from_state and other = :other returning old.places as places
 ), gone_back as (
     update events.position p set at = least(p.at, coalesce((t.places ->> p.partition::text)::bigint, 0))
     from taken t where p.follower = 'orders'
