@@ -23,8 +23,8 @@ from mercat.kit.valkey_cluster import addresses_in
 from mercat.kit.wal import SLOT
 from mercat.migrations import migrations_in
 from mercat.migrations.sharding import SHARD_SCHEMAS
-from mercat.orders.here import all_own
 from mercat.payments import declaration
+from mercat.resharding import buckets_of
 from mercat.settings import Settings, WrongSetting, load
 from mercat.shard_places import ShardPlace, misplaced, show_buckets
 from mercat.shop import SERVICES
@@ -151,11 +151,11 @@ async def _of_replica(settings: Settings, place: ShardPlace) -> AsyncIterator[Ch
 
 async def _of_buckets(settings: Settings) -> AsyncIterator[Check]:
     """See that each bucket is in one database, as they say themselves, and that no move was left off."""
-    found: dict[str, set[int]] = {}
+    found: dict[str, list[int]] = {}
     moves: list[asyncpg.Record] = []
     for place in settings.shards():
         async with _reading(settings.at(place)) as reader:
-            found[place.name] = await all_own(reader)
+            found[place.name] = await buckets_of(reader)
             with suppress(asyncpg.UndefinedTableError):  # of the release before
                 moves += await reader.fetch(_LEFT_OFF)
     if not any(found.values()):

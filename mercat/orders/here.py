@@ -17,8 +17,8 @@ async def own(db: Any, buckets: Iterable[int]) -> set[int]:
     return {row[0] for row in await db.fetch(queries.own, [*{*buckets}])}
 
 
-async def all_own(db: Any) -> set[int]:
-    """Return all buckets that a database has. `db`: a pool, or a connection."""
+async def all_own(db: asyncpg.Pool) -> set[int]:
+    """Return all buckets that a database has."""
     return {row[0] for row in await db.fetch(queries.all_own)}
 
 

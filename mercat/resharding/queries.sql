@@ -10,8 +10,10 @@ from orders.here h;
 select pg_try_advisory_lock(hashtextextended('move of orders', 0));
 
 -- name: buckets
+-- Nothing of a database that is new: it has been given nothing yet.
 select generate_series(lower(r.buckets), upper(r.buckets) - 1) as bucket
-from orders.here h, unnest(h.buckets) r (buckets) order by 1;
+from orders.here h, unnest(h.buckets) r (buckets)
+where h.shard is not null order by 1;
 
 -- name: has(bucket)
 select exists (select from orders.here where buckets @> :bucket::int);
