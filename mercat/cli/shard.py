@@ -18,7 +18,7 @@ from mercat import settings
 from mercat.cli.options import HERE, AsJson, Data, MaybeConfig, opened_shop, with_config
 from mercat.embedded import Trouble
 from mercat.kit.db_errors import AWAY
-from mercat.resharding import CLEARED_AFTER_S, CannotMove, Database, Mover, Progress, opened
+from mercat.resharding import CLEARED_AFTER_S, BucketMover, CannotMove, Database, Progress, opened
 from mercat.settings import Settings
 from mercat.shard_places import WrongPlaces, misplaced, read_buckets, show_buckets
 
@@ -69,7 +69,7 @@ def move(
     shown = _Shown(len(wanted))
 
     async def work(found: list[Database]) -> int:
-        mover = Mover(found, shown.tell, CLEARED_AFTER_S if clear else None)
+        mover = BucketMover(found, shown.tell, CLEARED_AFTER_S if clear else None)
         return await (mover.back(wanted) if back else mover.move(wanted, to))
 
     moved = _with_databases(work, config, data)

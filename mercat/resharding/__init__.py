@@ -5,6 +5,15 @@ come. So a move that was cut off anywhere is gone on with, or undone, by whoever
 """
 
 from mercat.resharding.database import CannotMove, Database, Move, buckets_of, opened
-from mercat.resharding.mover import CLEARED_AFTER_S, Mover, Progress
+from mercat.resharding.mover import CLEARED_AFTER_S, BucketMover, Progress
 
-__all__ = ["CLEARED_AFTER_S", "CannotMove", "Database", "Move", "Mover", "Progress", "buckets_of", "opened"]
+__all__ = [
+    "CLEARED_AFTER_S",
+    "BucketMover",
+    "CannotMove",
+    "Database",
+    "Move",
+    "Progress",
+    "buckets_of",
+    "opened",
+]

@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from mercat.kit import sql
 from mercat.kit.wal import MARK
-from mercat.resharding.copying import Copier, Differs, clear
+from mercat.resharding.copying import Copier, CopyDiffers, clear
 from mercat.resharding.database import CannotMove, Database, Move, Table, queries
 
 CLEARED_AFTER_S = 30.0
@@ -46,7 +46,7 @@ class _NotTold(Exception):
     """The relay is behind."""
 
 
-class Mover:
+class BucketMover:
     """Moves buckets between databases that `opened` gave it; no other mover does meanwhile."""
 
     def __init__(
@@ -160,7 +160,7 @@ class Mover:
                     return
                 await to.db.execute(queries.unready, bucket)
                 await copier.catch_up()
-        except Differs as differs:
+        except CopyDiffers as differs:
             await self._fenced(source, queries.stay, bucket)
             raise CannotMove(
                 f"Not moved: {differs}. It stays in {source.name}; run it again to copy it anew."

@@ -25,7 +25,7 @@ from mercat.kit.refusals import Unavailable
 from mercat.kit.wal import MARK
 from mercat.orders import NewNote, NotCancellable
 from mercat.orders.here import ELSEWHERE
-from mercat.resharding import CannotMove, Mover, database, mover, opened
+from mercat.resharding import BucketMover, CannotMove, database, mover, opened
 from mercat.resharding.copying import digest
 from mercat.shop import run_background
 
@@ -48,12 +48,12 @@ async def orders(shop):
 
 async def move(settings, buckets, to, told=lambda _: None, clear_after_s: float | None = 0):
     async with opened(settings) as found:
-        return await Mover(found, told, clear_after_s).move(buckets, to)
+        return await BucketMover(found, told, clear_after_s).move(buckets, to)
 
 
 async def back(settings, buckets):
     async with opened(settings) as found:
-        return await Mover(found, clear_after_s=0).back(buckets)
+        return await BucketMover(found, clear_after_s=0).back(buckets)
 
 
 async def digests(settings, buckets):
