@@ -1,6 +1,8 @@
 """Where orders are when they are on several databases, and which has which buckets to begin with."""
 
 import re
+from collections import Counter
+from collections.abc import Iterable
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
@@ -72,6 +74,12 @@ def show_buckets(buckets: list[int]) -> str:
         else:
             ranges.append([bucket])
     return ",".join("-".join(str(end) for end in each) for each in ranges)
+
+
+def misplaced(databases: Iterable[Iterable[int]]) -> tuple[int, int]:
+    """Count the buckets that none of these databases has, and those that several have."""
+    times = Counter(bucket for buckets in databases for bucket in buckets)
+    return BUCKETS - len(times), sum(count > 1 for count in times.values())
 
 
 def check_each_once(ranges: list[tuple[int, int]]) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import asyncpg
 
-from mercat.resharding import Mover, opened
+from mercat.resharding import BucketMover, opened
 from mercat.settings import Settings
 
 _PROCESSES = multiprocessing.get_context("forkserver")
@@ -39,7 +39,7 @@ def _run(settings: Settings, buckets: list[int], to: str | None, at: int | str, 
 
 async def _move(settings: Settings, buckets: list[int], to: str | None) -> None:
     async with opened(settings) as found:
-        mover = Mover(found, clear_after_s=0)
+        mover = BucketMover(found, clear_after_s=0)
         await (mover.move(buckets, to) if to else mover.back(buckets))
 
 

@@ -8,7 +8,6 @@ of them looks like a break, so what looks broken is looked at again, and what st
 import asyncio
 import re
 import tempfile
-from collections import Counter
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 
@@ -19,6 +18,7 @@ from mercat.ids import BUCKETS
 from mercat.kit.db_errors import AWAY
 from mercat.kit.refusals import Unavailable
 from mercat.settings import Settings
+from mercat.shard_places import misplaced
 
 _TABLE = re.compile(r"\borders\.(orders|line|history)\b")
 _TABLES = ("orders", "line", "history")
@@ -28,7 +28,7 @@ _HELD = """
             select from orders.orders o where o.bucket = b.bucket)
         and not exists (select from orders.moving m
             where m.bucket = b.bucket and m.state in ('gone', 'coming', 'ready', 'dropped')) as orders
-    from orders.here h, generate_series(0, 1023) b (bucket)
+    from orders.here h, generate_series(0, $1::int - 1) b (bucket)
 """
 _LOOKS = 3
 _ANSWERS_WITHIN_S = 5.0
@@ -90,13 +90,10 @@ async def _look(readers: Sequence[asyncpg.Connection]) -> list[Finding]:
 
 async def _one_home(readers: Sequence[asyncpg.Connection]) -> Finding:
     """Check that each bucket is in one database, and that no other has orders of it but as a move says."""
-    homes: Counter[int] = Counter()
-    strays = 0
-    for reader in readers:
-        rows = await reader.fetch(_HELD)
-        homes.update(row["bucket"] for row in rows if row["has"])
-        strays += sum(row["orders"] and not row["has"] for row in rows)
-    return Finding(_ONE_HOME, BUCKETS, sum(homes[each] != 1 for each in range(BUCKETS)) + strays)
+    held = [await reader.fetch(_HELD, BUCKETS) for reader in readers]
+    lost, twice = misplaced([row["bucket"] for row in rows if row["has"]] for rows in held)
+    strays = sum(row["orders"] and not row["has"] for rows in held for row in rows)
+    return Finding(_ONE_HOME, BUCKETS, lost + twice + strays)
 
 
 async def _copy(there: asyncpg.Connection, own: asyncpg.Connection, table: str) -> None:

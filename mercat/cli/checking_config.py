@@ -1,8 +1,8 @@
 """`mercat check --config`: asks every engine and process that a file names, and changes nothing."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
 from http import HTTPStatus
@@ -16,7 +16,6 @@ from mercat.cli.checking import Check, Level, misspelt, of_migrations
 from mercat.cli.checking_valkey import of_valkey
 from mercat.cli.options import with_config
 from mercat.cli.supervise import connections_for
-from mercat.ids import BUCKETS
 from mercat.kit import sql
 from mercat.kit.db_errors import AWAY
 from mercat.kit.neighbours import Neighbour, call_key
@@ -26,8 +25,9 @@ from mercat.kit.wal import SLOT
 from mercat.migrations import migrations_in
 from mercat.migrations.sharding import SHARD_SCHEMAS
 from mercat.payments import declaration
+from mercat.resharding import buckets_of
 from mercat.settings import Settings, WrongSetting, load
-from mercat.shard_places import ShardPlace
+from mercat.shard_places import ShardPlace, misplaced, show_buckets
 from mercat.shop import SERVICES
 
 queries = sql.load("mercat.kit")
@@ -36,6 +36,10 @@ _ANSWERS_WITHIN_S = 5.0
 _REMEMBERS_DAYS = 3
 _COPIES = 2
 _BEHIND_BYTES_MAX = 16 * 2**20
+_LEFT_OFF = """
+    select bucket::int, state, other from orders.moving
+    where state <> 'arrived' and at < now() - interval '1 hour'
+"""
 
 
 def look_over_config(config: Path) -> list[Check]:
@@ -146,22 +150,38 @@ async def _of_replica(settings: Settings, place: ShardPlace) -> AsyncIterator[Ch
 
 
 async def _of_buckets(settings: Settings) -> AsyncIterator[Check]:
-    """See that each bucket is in one database, as they say themselves."""
-    found: list[int] = []
+    """See that each bucket is in one database, as they say themselves, and that no move was left off."""
+    found: dict[str, list[int]] = {}
+    moves: list[asyncpg.Record] = []
     for place in settings.shards():
         async with _reading(settings.at(place)) as reader:
-            rows = await reader.fetch(
-                "select generate_series(lower(r), upper(r) - 1) from orders.here, unnest(buckets) u (r)"
-            )
-            found += [row[0] for row in rows]
-    if not found:
+            found[place.name] = await buckets_of(reader)
+            with suppress(asyncpg.UndefinedTableError):  # of the release before
+                moves += await reader.fetch(_LEFT_OFF)
+    if not any(found.values()):
         return
-    twice, nowhere = len(found) - len({*found}), BUCKETS - len({*found})
+    nowhere, twice = misplaced(found.values())
     if twice or nowhere:
         said = f"{nowhere} buckets are in no database, and {twice} in several: nobody buys there."
         yield Check("orders", "wrong", said, "`mercat shard status` says whether a move was cut off.")
     else:
         yield Check("orders", "fine", "Each bucket is in one database.")
+    homes = {bucket: name for name, buckets in found.items() for bucket in buckets}
+    for each in _left_off(moves, homes):
+        yield each
+
+
+def _left_off(moves: Sequence[asyncpg.Record], homes: Mapping[int, str]) -> Iterator[Check]:
+    """Say which moves are to be gone on with, or cleared up after, as a move to where they are does."""
+    to = {row["bucket"]: homes[row["bucket"]] for row in moves if row["bucket"] in homes}
+    to |= {row["bucket"]: row["other"] for row in moves if row["state"] == "leaving"}
+    for name in sorted({*to.values()}):
+        buckets = show_buckets(sorted(bucket for bucket in to if to[bucket] == name))
+        said = (
+            f"Buckets {buckets} left rows in another database over an hour ago: addresses there outlast an "
+            "erasure."
+        )
+        yield Check("moves", "look", said, f"mercat shard move {buckets} --to {name} --config FILE")
 
 
 @asynccontextmanager

@@ -18,9 +18,9 @@ from mercat import settings
 from mercat.cli.options import HERE, AsJson, Data, MaybeConfig, opened_shop, with_config
 from mercat.embedded import Trouble
 from mercat.kit.db_errors import AWAY
-from mercat.resharding import CLEARED_AFTER_S, CannotMove, Database, Mover, Progress, opened
+from mercat.resharding import CLEARED_AFTER_S, BucketMover, CannotMove, Database, Progress, opened
 from mercat.settings import Settings
-from mercat.shard_places import WrongPlaces, read_buckets, show_buckets
+from mercat.shard_places import WrongPlaces, misplaced, read_buckets, show_buckets
 
 Answer = TypeVar("Answer")
 commands = typer.Typer(
@@ -69,7 +69,7 @@ def move(
     shown = _Shown(len(wanted))
 
     async def work(found: list[Database]) -> int:
-        mover = Mover(found, shown.tell, CLEARED_AFTER_S if clear else None)
+        mover = BucketMover(found, shown.tell, CLEARED_AFTER_S if clear else None)
         return await (mover.back(wanted) if back else mover.move(wanted, to))
 
     moved = _with_databases(work, config, data)
@@ -85,10 +85,7 @@ def status(config: MaybeConfig = None, data: Data = HERE, as_json: AsJson = Fals
     """Say which database has which buckets, and which are on their way. Exits with 1 where one is in none, or
     in two."""
     places = _with_databases(_places, config, data, alone=False)
-    lost = 1_024 - len(
-        {bucket for place in places if place.buckets for bucket in read_buckets(place.buckets)}
-    )
-    twice = sum(place.count for place in places) - (1_024 - lost)
+    lost, twice = misplaced(read_buckets(place.buckets) for place in places if place.buckets)
     if as_json:
         typer.echo(msgspec.json.encode({"databases": places, "nowhere": lost, "twice": twice}))
     else:
@@ -97,6 +94,8 @@ def status(config: MaybeConfig = None, data: Data = HERE, as_json: AsJson = Fals
             moving = "\n".join(f"{each}: {what}" for what, each in place.moving.items())
             table.add_row(place.name, place.buckets, f"{place.count:,}", moving)
         _console.print(table)
+        if any(place.moving for place in places):
+            _console.print("Rows that are left over outlast an erasure: the next move clears them away.")
         if lost or twice:
             _console.print(f"Buckets in no database: {lost:,}, in two: {twice:,}. Move them again, or back.")
     raise typer.Exit(1 if lost or twice else 0)

@@ -30,6 +30,9 @@ select exists (select from orders.orders where bucket >= :first and bucket < :en
 -- name: become(shard, place, buckets, first_number)
 select orders.become_one_of_several(:shard, :place, :buckets::text::int4multirange, :first_number);
 
--- name: watch_buckets
--- Also of tables that a migration has added.
-select orders.watch_buckets();
+-- name: watch_one
+-- One trigger that is missing, also of a table that a migration has added; false where none is.
+select orders.watch_buckets(1);
+
+-- name: wait_shortly
+set local lock_timeout = '1s';

@@ -2,8 +2,9 @@
 
 A database that has been given buckets keeps them, whatever the settings say: those are for the new ones."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import NamedTuple
 
 import asyncpg
@@ -20,6 +21,8 @@ queries = sql.load("mercat.migrations")
 SHARD_SCHEMAS = ("orders",)
 _NUMBERS_SPARED = 64_000
 """Numbers of orders that may be given while a database becomes one of several."""
+_TRIES = 20
+_TRIED_AGAIN_S = 0.25
 
 
 class _Claim(NamedTuple):
@@ -46,8 +49,6 @@ async def migrate_shards(settings: Settings) -> None:
         if places:
             async with alone(owners[0]):
                 await _share_out([await _claim(*each) for each in zip(places, owners, strict=True)])
-                for owner in owners:
-                    await owner.execute(queries.watch_buckets)
 
 
 @asynccontextmanager
@@ -77,13 +78,36 @@ async def _share_out(claims: Sequence[_Claim]) -> None:
     new = [claim for claim in claims if claim.shard is None]
     for claim in new:
         await _check_nothing_outside(claim)
+    for claim in claims:
+        await _watch(claim)
     free = iter(sorted({*range(1, PLACES_MAX)} - {claim.number for claim in claims if claim.shard}))
     for claim in new:
         given = max([await each.owner.fetchval(queries.last_number) for each in claims])
         number = 0 if claim.place.name == MAIN else next(free)
         first = (given + _NUMBERS_SPARED) // PLACES_MAX * PLACES_MAX + number
         ranges = ",".join(f"[{begin},{end})" for begin, end in claim.ranges)
+        await _check_nothing_outside(claim)  # still
         await claim.owner.execute(queries.become, claim.place.name, number, f"{{{ranges}}}", first)
+
+
+async def _watch(claim: _Claim) -> None:
+    """Make the triggers, each in a transaction of its own: people buy, and who locks one table after another
+    may have what a buyer waits for, and wait for what that one has."""
+    for _ in range(_TRIES):
+        with suppress(asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):
+            while await _watch_one(claim.owner):
+                pass
+            return
+        await asyncio.sleep(_TRIED_AGAIN_S)
+    raise CannotMigrate(
+        f"Writers of {claim.place.name} leave no moment for a trigger. Run `mercat migrate` again."
+    )
+
+
+async def _watch_one(owner: asyncpg.Connection) -> bool:
+    async with owner.transaction():
+        await owner.execute(queries.wait_shortly)
+        return await owner.fetchval(queries.watch_one)
 
 
 async def _check_nothing_outside(claim: _Claim) -> None:

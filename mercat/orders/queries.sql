@@ -227,10 +227,10 @@ select o.order_id, o.number, o.status, o.total, o.currency, o.placed_at as creat
 from (
     select bucket, order_id from unnest(:buckets::smallint[], :order_ids::bigint[]) as a (bucket, order_id)
     union
-    select bucket, order_id from orders.orders where number = :number and bucket::int <@ (select buckets from orders.here)
+    select bucket, order_id from orders.orders where number = :number
 ) wanted
 join orders.orders o using (bucket, order_id)
-where o.status <> 'refused' and (:status::text is null or o.status = :status) and o.order_id >= :since
+where o.bucket::int <@ (select buckets from orders.here) and o.status <> 'refused' and (:status::text is null or o.status = :status) and o.order_id >= :since
 order by o.order_id desc;
 
 -- name: add_note(bucket, order_id, note_id, user_id, who, text, once, now)

@@ -4,7 +4,16 @@ What is decided is in the databases: `orders.here` says who has a bucket, `order
 come. So a move that was cut off anywhere is gone on with, or undone, by whoever comes next.
 """
 
-from mercat.resharding.database import CannotMove, Database, Move, opened
-from mercat.resharding.mover import CLEARED_AFTER_S, Mover, Progress
+from mercat.resharding.database import CannotMove, Database, Move, buckets_of, opened
+from mercat.resharding.mover import CLEARED_AFTER_S, BucketMover, Progress
 
-__all__ = ["CLEARED_AFTER_S", "CannotMove", "Database", "Move", "Mover", "Progress", "opened"]
+__all__ = [
+    "CLEARED_AFTER_S",
+    "BucketMover",
+    "CannotMove",
+    "Database",
+    "Move",
+    "Progress",
+    "buckets_of",
+    "opened",
+]

@@ -24,7 +24,7 @@ Units = dict[str, list[int]]
 Digest = tuple[Any, ...]
 
 
-class Differs(Exception):
+class CopyDiffers(Exception):
     """What was copied is not what it was copied from; the message says of which table."""
 
 
@@ -60,7 +60,7 @@ class Copier:
                 return
 
     async def compare(self) -> None:
-        """Compare all of it, as it is in one snapshot; Differs."""
+        """Compare all of it, as it is in one snapshot; CopyDiffers."""
         async with self._snapshot():
             changes = await self._all_changes()
             await self._carry(_units(changes))
@@ -69,7 +69,7 @@ class Copier:
         await self._forget(changes)
 
     async def finish(self) -> None:
-        """Under the fence: copy what was written since, and compare what was since all was; Differs."""
+        """Under the fence: copy what was written since, and compare what was since all was; CopyDiffers."""
         await self._carry(_units(await self._all_changes()))
         await self._compare({key: sorted(ids) for key, ids in self._since.items()})
 
@@ -160,7 +160,7 @@ class Copier:
                 digest(self._target.beside, table, self.bucket, ids),
             )
             if here != there:
-                raise Differs(
+                raise CopyDiffers(
                     f"bucket {self.bucket} of {table.name} has {here[0]} rows in {self._source.name}, and "
                     f"{there[0]} in {self._target.name}" + (", which differ" if here[0] == there[0] else "")
                 )

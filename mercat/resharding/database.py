@@ -65,7 +65,7 @@ class Database:
 
     async def buckets(self) -> list[int]:
         """Return the buckets that it has, sorted."""
-        return [row[0] for row in await self.db.fetch(queries.buckets)]
+        return await buckets_of(self.db)
 
     async def moves(self) -> list[Move]:
         """Return what is, or was, on its way here or from here."""
@@ -76,9 +76,17 @@ class Database:
         return [Table(*row) for row in await self.db.fetch(queries.kept)]
 
     async def fence(self) -> None:
-        """Let writers wait until the transaction on `db` ends, and that end if nothing comes from us."""
+        """Let writers wait until the transaction on `db` ends, and that end if nothing comes from us.
+
+        The follower's place comes first, as in the follower: else each could wait for the other."""
         await self.db.execute("set local idle_in_transaction_session_timeout = '10s'")
+        await self.db.fetch(queries.stand_still)
         await self.db.execute(queries.fence)
+
+
+async def buckets_of(db: asyncpg.Connection) -> list[int]:
+    """Return the buckets that a database has, sorted."""
+    return [row[0] for row in await db.fetch(queries.buckets)]
 
 
 @asynccontextmanager

@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from mercat.kit import sql
 from mercat.kit.wal import MARK
-from mercat.resharding.copying import Copier, Differs, clear
+from mercat.resharding.copying import Copier, CopyDiffers, clear
 from mercat.resharding.database import CannotMove, Database, Move, Table, queries
 
 CLEARED_AFTER_S = 30.0
@@ -27,7 +27,10 @@ _TOLD_WITHIN_S = 2.0
 _RELAYED_WITHIN_S = 15.0
 """Before writers wait: for a relay that begins, or is behind."""
 _LOOKS_AGAIN_S = 0.005
-_LEFT_OVER = ("gone", "coming", "ready", "dropped")
+_TRIED_AGAIN_S = 0.25
+_NO_MOMENT = asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError
+_NOT_TAKEN = ("coming", "ready", "dropped")
+_LEFT_OVER = ("gone", *_NOT_TAKEN)
 
 
 class Progress(Struct, frozen=True):
@@ -43,7 +46,7 @@ class _NotTold(Exception):
     """The relay is behind."""
 
 
-class Mover:
+class BucketMover:
     """Moves buckets between databases that `opened` gave it; no other mover does meanwhile."""
 
     def __init__(
@@ -116,7 +119,7 @@ class Mover:
                 return await self._bring(bucket, taker, back=True)
             await taker.db.execute(queries.drop, bucket)
             if not await taker.db.fetchval(queries.has, bucket):
-                await self._fenced(giver, queries.take, bucket, "gone")
+                await self._fenced(giver, queries.take, bucket, "gone", taker.name)
                 return True
             owner = taker
         before = await self._move_of(owner, bucket)
@@ -133,10 +136,10 @@ class Mover:
         """Let one have a bucket that nobody has: where it is whole, or where it was."""
         giver, taker = await self._between(bucket)
         move = await self._move_of(taker, bucket)
-        if move and (move.state, move.other) == ("ready", giver.name):
-            await self._fenced(taker, queries.take, bucket, "ready")
+        if move and move.state == "ready":
+            await self._fenced(taker, queries.take, bucket, "ready", giver.name)
         else:
-            await self._fenced(giver, queries.take, bucket, "gone")
+            await self._fenced(giver, queries.take, bucket, "gone", taker.name)
 
     async def _hand_over(self, bucket: int, source: Database, to: Database, *, back: bool) -> None:
         """Copy a bucket and hand it over; CannotMove where writers or the relay leave no moment."""
@@ -151,13 +154,13 @@ class Mover:
             await copier.compare()
             for _ in range(_TRIES):
                 await _until_told(source, await _mark(source), _RELAYED_WITHIN_S)
-                with suppress(asyncpg.LockNotAvailableError, _NotTold):
+                with suppress(*_NO_MOMENT, _NotTold):
                     waited_ms = await self._change_owner(bucket, source, to, copier)
                     self._told(Progress(bucket, "moved", copied, waited_ms))
                     return
                 await to.db.execute(queries.unready, bucket)
                 await copier.catch_up()
-        except Differs as differs:
+        except CopyDiffers as differs:
             await self._fenced(source, queries.stay, bucket)
             raise CannotMove(
                 f"Not moved: {differs}. It stays in {source.name}; run it again to copy it anew."
@@ -202,7 +205,7 @@ class Mover:
             places = await source.db.fetchval(queries.followed)
             await to.beside.fetchval(queries.ready, bucket, places)
             await to.fence()
-            taken = await to.db.fetchval(queries.take, bucket, "ready")
+            taken = await to.db.fetchval(queries.take, bucket, "ready", source.name)
             given = await source.db.fetchval(queries.give, bucket, places)
             if not (taken and given):
                 raise CannotMove(f"Bucket {bucket} was moved by somebody else meanwhile. Run it again.")
@@ -211,11 +214,12 @@ class Mover:
     async def _fenced(self, at: Database, statement: str, *told: object) -> None:
         """Do something while nobody writes."""
         for _ in range(_TRIES):
-            with suppress(asyncpg.LockNotAvailableError):
+            with suppress(*_NO_MOMENT):
                 async with at.db.transaction():
                     await at.fence()
                     await at.db.execute(statement, *told)
                 return
+            await asyncio.sleep(_TRIED_AGAIN_S)  # those who waited behind us write first
         raise CannotMove(f"Writers of {at.name} leave no moment for a move. Run it again.")
 
     # -- what there is
@@ -229,12 +233,13 @@ class Mover:
         return found[0] if found else None
 
     async def _between(self, bucket: int) -> tuple[Database, Database]:
-        """Return who gave a bucket that nobody has, and to whom."""
-        moves = [(each, await self._move_of(each, bucket)) for each in self._databases]
-        gone = {each.name: move.other for each, move in moves if move and move.state == "gone"}
-        for giver, taker in gone.items():
-            if taker in self._named and taker not in gone:
-                return self._named[giver], self._named[taker]
+        """Return who gave a bucket that nobody has, and to whom, as both say: one that gave it in an earlier
+        move, and was not cleared since, has old rows."""
+        moves = {name: await self._move_of(each, bucket) for name, each in self._named.items()}
+        for giver, gave in moves.items():
+            taken = moves.get(gave.other) if gave and gave.state == "gone" else None
+            if gave and taken and taken.state in _NOT_TAKEN and taken.other == giver:
+                return self._named[giver], self._named[gave.other]
         raise CannotMove(f"Bucket {bucket} is in no database, and none says where it went: see orders.here.")
 
     async def _move_of(self, at: Database, bucket: int) -> Move | None:

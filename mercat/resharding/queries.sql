@@ -10,8 +10,10 @@ from orders.here h;
 select pg_try_advisory_lock(hashtextextended('move of orders', 0));
 
 -- name: buckets
+-- Nothing of a database that is new: it has been given nothing yet.
 select generate_series(lower(r.buckets), upper(r.buckets) - 1) as bucket
-from orders.here h, unnest(h.buckets) r (buckets) order by 1;
+from orders.here h, unnest(h.buckets) r (buckets)
+where h.shard is not null order by 1;
 
 -- name: has(bucket)
 select exists (select from orders.here where buckets @> :bucket::int);
@@ -35,6 +37,10 @@ group by 1, 2 order by 2, 1;
 -- Writers that have begun end first, and others wait for us: they read the row for share. A lock of the row would be
 -- starved by those who share it.
 lock table orders.here in exclusive mode;
+
+-- name: stand_still
+-- The follower of this database goes on when we have done.
+select partition from events.position where follower = 'orders' order by partition for update;
 
 -- name: leave(bucket, other, back)
 -- Under the fence: from here on is noted what is written of the bucket. Nothing where it is not here.
@@ -95,14 +101,15 @@ with given as (
 update orders.moving set state = 'gone', places = :places::json, at = now()
 from given where bucket = :bucket::int and state = 'leaving' returning true;
 
--- name: take(bucket, from_state)
+-- name: take(bucket, from_state, other)
 -- Under the fence. `ready`: what came is taken; `gone`: what was given is taken back. The follower here goes back to where
--- the former owner's was: what it passed by meanwhile was nobody's. It bears an event twice.
+-- the former owner's was: what it passed by meanwhile was nobody's. It may see an event twice, which
+-- changes nothing.
 with taken as (
     update orders.moving set state = 'arrived', places = null, at = now(),
         came_from = case when :from_state = 'gone' then came_from when not back then other end,
         other = case when :from_state = 'gone' then coalesce(came_from, other) else other end, back = false
-    where bucket = :bucket::int and state = :from_state returning old.places as places
+    where bucket = :bucket::int and state = :from_state and other = :other returning old.places as places
 ), gone_back as (
     update events.position p set at = least(p.at, coalesce((t.places ->> p.partition::text)::bigint, 0))
     from taken t where p.follower = 'orders'

@@ -293,11 +293,31 @@ async def test_what_is_looked_over_says_which_database_has_what_and_what_contrad
         }
         lines = [f"{name} = {msgspec.json.encode(value).decode()}" for name, value in told.items()]
         (file := tmp_path / "shop.toml").write_text("\n".join([*lines, f'orders_shards = "{shards}"']))
-        return {(each.what, each.level): each.said for each in look_over_config(file)}
+        checks = look_over_config(file)
+        return {(each.what, each.level): each.said for each in checks} | {
+            each.do.removesuffix(" --config FILE"): each.said for each in checks if each.what == "moves"
+        }
 
     found = await asyncio.to_thread(said)
     assert found["orders c", "fine"] == "It has the buckets {[800,1024)}."
     assert found["orders", "fine"] == "Each bucket is in one database."
+    assert ("moves", "look") not in found
+    moves = "insert into orders.moving (bucket, state, other, at) values "
+    old, new = "now() - interval '61 minutes'", "now() - interval '59 minutes'"
+    await databases[0].execute(
+        f"{moves} (800, 'gone', 'b', {old}), (801, 'gone', 'c', {new}), (3, 'leaving', 'b', {old}), "
+        f"(4, 'arrived', 'b', {old})"
+    )
+    await databases[1].execute(
+        f"{moves} (3, 'coming', 'main', {old}), (802, 'dropped', 'c', {old}), (5, 'coming', 'main', {old})"
+    )
+    found = await asyncio.to_thread(said)
+    assert {each for each in found if isinstance(each, str)} == {
+        "mercat shard move 3 --to b",
+        "mercat shard move 5 --to main",
+        "mercat shard move 800,802 --to c",
+    }
+    assert found["mercat shard move 3 --to b"].startswith("Buckets 3 left rows in another database")
     await gives(databases[1], "[399,600]")
     found = await asyncio.to_thread(said)
     assert found["orders", "wrong"].startswith("199 buckets are in no database, and 1 in several")
@@ -305,6 +325,29 @@ async def test_what_is_looked_over_says_which_database_has_what_and_what_contrad
     assert found["orders c", "wrong"] == "It is b."
     nowhere = several_settings.orders_shards.rpartition(" ")[0] + " postgresql://127.0.0.1:9/several_c"
     assert "does not answer" in (await asyncio.to_thread(said, nowhere))["orders c", "wrong"]
+
+
+async def test_what_is_missing_of_the_triggers_is_made_while_people_buy(several_settings, databases):
+    main = databases[0]
+    made = "select count(*) from pg_trigger where tgname like '%_here'"
+    all_of_them = await main.fetchval(made)
+    for table in ("line", "orders"):
+        await main.execute(f"drop trigger insert_here on orders.{table}")
+
+    async def waits():
+        return await main.fetchval(
+            "select true from pg_stat_activity where datname = current_database() "
+            "and wait_event_type = 'Lock' and query like '%watch_buckets%' and pid <> pg_backend_pid()"
+        )
+
+    async with main.acquire() as buyer, buyer.transaction():
+        await buyer.execute("lock table orders.orders in row exclusive mode")
+        migrating = asyncio.create_task(migrate_shards(several_settings))
+        await until(waits)
+        await buyer.execute("set local lock_timeout = '500ms'")
+        await buyer.execute("lock table orders.line in row exclusive mode")
+    await migrating
+    assert await main.fetchval(made) == all_of_them
 
 
 async def test_a_database_keeps_what_it_has_and_a_new_one_cannot_take_it(several_settings, orders, databases):

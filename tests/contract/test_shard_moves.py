@@ -25,7 +25,7 @@ from mercat.kit.refusals import Unavailable
 from mercat.kit.wal import MARK
 from mercat.orders import NewNote, NotCancellable
 from mercat.orders.here import ELSEWHERE
-from mercat.resharding import CannotMove, Mover, database, mover, opened
+from mercat.resharding import BucketMover, CannotMove, database, mover, opened
 from mercat.resharding.copying import digest
 from mercat.shop import run_background
 
@@ -46,14 +46,14 @@ async def orders(shop):
     return shop.orders
 
 
-async def move(settings, buckets, to, told=lambda _: None):
+async def move(settings, buckets, to, told=lambda _: None, clear_after_s: float | None = 0):
     async with opened(settings) as found:
-        return await Mover(found, told, 0).move(buckets, to)
+        return await BucketMover(found, told, clear_after_s).move(buckets, to)
 
 
 async def back(settings, buckets):
     async with opened(settings) as found:
-        return await Mover(found, clear_after_s=0).back(buckets)
+        return await BucketMover(found, clear_after_s=0).back(buckets)
 
 
 async def digests(settings, buckets):
@@ -134,6 +134,8 @@ async def test_a_move_that_was_killed_is_done_by_the_next_or_undone(
         assert await owners(databases, bucket) == 0
         with pytest.raises(Unavailable):  # a file that lacks some would be believed
             await orders.exported()
+    else:
+        assert len(await orders.among([order.order_id for order in made])) == len(made)
     await back(several_settings, [bucket])
     assert await digests(several_settings, [bucket]) == before
     assert await counted(databases) == [len(made), 0, 0]
@@ -142,6 +144,52 @@ async def test_a_move_that_was_killed_is_done_by_the_next_or_undone(
     await move(several_settings, [bucket], "c")
     assert (await digests(several_settings, [bucket]))[bucket] == ("c", before[bucket][1])
     assert await counted(databases) == [0, 0, len(made)]
+
+
+@pytest.mark.parametrize(
+    ("to", "then", "ends"),
+    [("b", "main", "main"), ("b", None, "c"), (None, "main", "main"), (None, None, "b")],
+)
+async def test_a_bucket_is_had_from_who_gave_it_and_not_from_old_rows_of_a_third(
+    orders, several_settings, databases, tmp_path, to, then, ends
+):
+    made = await filled(orders, FEW[:1])
+    for name in ("b", "c"):
+        await move(several_settings, FEW[:1], name, clear_after_s=None)
+        note = NewNote(user_id=made[1].user_id, who="Olga", text=f"Seen in {name}.", once=name)
+        await orders.add_note(made[1].order_id, note)
+    assert await counted(databases) == [len(made)] * 3
+    before = await digests(several_settings, FEW[:1])
+    await moved_by_another(several_settings, FEW[:1], to, "give+1", tmp_path / "noted")
+    assert await owners(databases, FEW[0]) == 0
+    await (move(several_settings, FEW[:1], then) if then else back(several_settings, FEW[:1]))
+    assert await digests(several_settings, FEW[:1]) == {FEW[0]: (ends, before[FEW[0]][1])}
+    assert sum(await counted(databases)) == len(made)
+
+
+async def test_a_follower_where_a_bucket_is_taken_writes_first(shop, several_settings, databases):
+    await filled(shop.orders, FEW[:1])
+    c = databases[2]
+
+    async def follows():
+        return await c.fetchval("select true from events.position where follower = 'orders'")
+
+    async def waits():
+        return await c.fetchval(
+            "select true from pg_stat_activity where application_name = 'mercat_shard_move' "
+            "and datname = current_database() and wait_event_type = 'Lock'"
+        )
+
+    await until(follows)
+    async with c.acquire() as follower, follower.transaction():
+        await follower.execute("select from events.position where follower = 'orders' for update")
+        moving = asyncio.create_task(move(several_settings, FEW[:1], "c"))
+        await until(waits)
+        await follower.execute("set local lock_timeout = '500ms'")
+        await follower.execute(
+            "insert into orders.erased (bucket, user_id, erased_at) values (900, 1, now())"
+        )
+    assert await moving == 1
 
 
 async def test_what_is_written_while_a_bucket_moves_comes_along_and_is_told_in_order(
@@ -243,8 +291,7 @@ async def test_orders_that_are_in_two_databases_are_listed_and_counted_once(
     orders, several_settings, databases
 ):
     made = await filled(orders)
-    async with opened(several_settings) as found:
-        await Mover(found, clear_after_s=None).move(FEW, "c")
+    await move(several_settings, FEW, "c", clear_after_s=None)
     assert await counted(databases) == [len(made), 0, len(made)]
     known = {each.order_id for each in made}
     for listed in (
@@ -257,6 +304,7 @@ async def test_orders_that_are_in_two_databases_are_listed_and_counted_once(
         assert {each.order_id for each in listed} == known
     assert sum((await orders.counts()).values()) == len(known)
     number = (await orders.order(made[0].order_id, None)).number
+    assert [each.order_id for each in await orders.among([*known], number)] == sorted(known, reverse=True)
     assert [each.order_id for each in await orders.among([], number)] == [made[0].order_id]
     for part in orders.shards:
         await part.orders.forgetting.forget_due()
@@ -442,7 +490,7 @@ PARTS = 4
 """Of the statements of a move, for each test a part."""
 READS = re.compile(
     r"/\* mercat\.resharding\.(identity|moves|kept|has|move_of|changes|written|followed|come_still)"
-    r"|/\* mercat\.resharding\.elsewhere|\s*select|set local|begin",
+    r"|/\* mercat\.resharding\.(elsewhere|stand_still)|\s*select|set local|begin",
     re.IGNORECASE,
 )
 """Killed after one of these, a move has left what it left after the statement before."""

@@ -56,19 +56,22 @@ begin
 end
 $$;
 
--- Makes what is missing of the triggers by which a database of several refuses and notes.
-create function orders.watch_buckets() returns void language plpgsql as $$
+-- Makes what is missing of the triggers by which a database of several refuses and notes, or so many of them, and says
+-- whether there was any. Each locks its table until the transaction ends.
+create function orders.watch_buckets(most int default null) returns boolean language plpgsql as $$
 declare
     kept record;
 begin
     for kept in select k.name, v.verb, v.rows from orders.kept_by_bucket() k, (
         values ('insert', 'new'), ('update', 'new'), ('delete', 'old')) as v (verb, rows)
         where not exists (select from pg_trigger t where t.tgrelid = k.relid and t.tgname = v.verb || '_here')
+        order by 1, 2 limit most
     loop
         execute format('create trigger %I after %s on orders.%I referencing %s table as written '
             'for each statement execute function orders.refuse_elsewhere()',
             kept.verb || '_here', kept.verb, kept.name, kept.rows);
     end loop;
+    return found;
 end
 $$;
 
