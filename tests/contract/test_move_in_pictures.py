@@ -13,9 +13,10 @@ from PIL import Image
 
 from mercat.cli.moves.mover import Mover, states
 from mercat.cli.moves.parts import Differs
-from mercat.cli.moves.pictures import PictureFiles
+from mercat.cli.moves.pictures import PictureFiles, _copy
 from mercat.embedded import Trouble
 from mercat.media import Media, bucket_of, folder_of, storage_of
+from mercat.media.storage import BothPlaces, Folder
 from mercat.settings import Secret
 
 BEFORE = 6
@@ -171,3 +172,31 @@ async def test_the_plan_counts_and_changes_nothing(begin):
     bucket_of(begin.told).remove(begin.sellers.names[:1])
     with pytest.raises(Differs):
         await part.verify("there")
+
+
+class Interrupted(Folder):
+    """A place where something happens after each removal."""
+
+    meanwhile: Any = staticmethod(lambda: None)
+
+    def remove(self, names):
+        super().remove(names)
+        self.meanwhile()
+
+
+@pytest.mark.parametrize("way", ["there", "back"])
+def test_a_picture_that_is_removed_while_it_is_copied_does_not_come_back(tmp_path, way):
+    near, far = Interrupted(tmp_path / "near"), Interrupted(tmp_path / "far")
+    source, target = (near, far) if way == "there" else (far, near)
+    near.put("a.png", b"a")
+    far.put("a.png", b"a")
+    near.meanwhile = far.meanwhile = lambda: _copy(source, target, "a.png")
+    BothPlaces(near, far).remove(["a.png"])
+    assert near.get("a.png") is far.get("a.png") is None
+
+
+async def test_what_only_the_bucket_has_is_said(begin):
+    _, part, _ = await begin()
+    await part.fill("there", lambda _: None)
+    bucket_of(begin.told).put("b" * 32 + ".png", b"of another time")
+    assert "; 1 more are there, and are served from there." in await part.verify("there")

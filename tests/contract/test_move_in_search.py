@@ -13,7 +13,7 @@ from search_products import product
 from mercat.cli.moves.mover import Mover, states
 from mercat.cli.moves.search import SearchIndex
 from mercat.embedded import Trouble
-from mercat.search import Search, SearchQuery, compare_with_catalogue
+from mercat.search import BrokenIndex, Search, SearchQuery, compare_with_catalogue
 from mercat.search.engines.tantivy import TantivyStore
 
 WORDS = ("Green tea", "Black tea", "Blue cup", "Tea pot")
@@ -155,3 +155,27 @@ async def test_an_index_that_is_another_there_is_said_and_the_former_serves_on(b
     assert await goods.found() == len(goods.all)
     await Mover(db, shop, nothing_is_broken, lambda _: None).move(part, "back", given)
     assert shop.kept == {}
+
+
+class AwayForAMoment(TantivyStore):
+    """An index whose engine does not answer twice."""
+
+    left = 2
+
+    def exists(self):
+        self.left -= 1
+        if self.left >= 0:
+            raise BrokenIndex("nobody answers")
+        return super().exists()
+
+
+async def test_an_engine_that_is_away_for_a_moment_is_waited_for(begin, db):
+    shop, part, given = await begin()
+    goods = begin.goods
+    if not isinstance(goods.far, TantivyStore):
+        pytest.skip("the folder's index stands for it")
+    away = AwayForAMoment(shop.settings().data / "far" / "index")
+    part._stores = lambda _: (goods.near, away)
+    await Mover(db, shop, nothing_is_broken, lambda _: None).move(part, "there", given)
+    assert away.left < 0
+    assert await same(goods, goods.far)

@@ -36,7 +36,7 @@ class PictureFiles:
         "media_s3_access_key",
         "media_s3_secret_key",
     )
-    finishes: ClassVar[Way | None] = None
+    cannot_turn_back: ClassVar[Way | None] = None
 
     def __init__(self, told: Settings) -> None:
         self._folder, self._bucket = folder_of(told), bucket_of(told)
@@ -96,7 +96,7 @@ class PictureFiles:
         gone = [name for name in _pictures(target) if name not in here and source.get(name) is None]
         if way == "back":
             target.remove(gone)
-        more = f", {len(gone):,} more were there" if gone and way == "there" else ""
+        more = f"; {len(gone):,} more are there, and are served from there" if gone and way == "there" else ""
         return f"{compared:,} files are the same in both places{more}."
 
 
