@@ -10,6 +10,7 @@ from typing import ClassVar
 import asyncpg
 
 from mercat.cli.moves.parts import Differs, PartAway, Say, Way
+from mercat.embedded import Trouble
 from mercat.settings import Settings
 from mercat.shop import FOLLOWERS
 
@@ -65,7 +66,9 @@ class FactsLog:
                 await self._opened(db, "closed is not null")
                 await _all_read(db, _WHO_IS_BEFORE, say)
             elif await db.fetchval("select closed is not null from events.relayed"):
-                raise PartAway("The log goes on in Kafka already. First finish that: --to FILE --only log.")
+                raise Trouble(
+                    "The log goes on in Kafka already. First finish that: mercat move-in --to FILE --only log"
+                )
 
     async def _ask_kafka(self) -> str:
         """Say what is there. Differs where the topic is none to begin with."""
