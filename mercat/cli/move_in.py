@@ -17,8 +17,8 @@ from mercat.audit import audit_shop
 from mercat.cli.checking import environment_of
 from mercat.cli.moves.analytics import ReportFacts
 from mercat.cli.moves.log import FactsLog
-from mercat.cli.moves.mover import Mover, MoveState, states
-from mercat.cli.moves.parts import Differs, MovingPart, PartAway, Way, of_part, without
+from mercat.cli.moves.mover import MoveState, PartMover, states
+from mercat.cli.moves.parts import MovingPart, PartAway, PlacesDiffer, Way, of_part, without
 from mercat.cli.moves.pictures import PictureFiles
 from mercat.cli.moves.search import SearchIndex
 from mercat.cli.options import HERE, Data, needs_shop
@@ -126,14 +126,22 @@ async def _carry_out(shop: Connection, to: Path | None, only: str, back: str, *,
         known = await states(db)
         plan = _plan_of(shop, known, to, only, back)
         _check_one_at_a_time(plan, {name for name, state in known.items() if state.step != "moved"})
-        mover = Mover(db, OpenShop(shop), lambda: _laws(shop), _console.print)
+        mover = PartMover(db, OpenShop(shop), lambda: _laws(shop), _console.print)
         for kind, way, there in plan:
             part = kind(_told(shop, there))
             if dry_run:
                 _console.print(f"{kind.name} {way}: {await part.plan(way)}.")
             else:
                 await mover.move(part, way, there)
-    except (Refusal, PartAway, Differs, BrokenIndex, httpx.HTTPError, asyncpg.PostgresError, *AWAY) as away:
+    except (
+        Refusal,
+        PartAway,
+        PlacesDiffer,
+        BrokenIndex,
+        httpx.HTTPError,
+        asyncpg.PostgresError,
+        *AWAY,
+    ) as away:
         reason = str(away).strip() or type(away).__name__
         raise Trouble(f"{reason} The shop goes on as it is. Run this again: it goes on too.") from None
     finally:

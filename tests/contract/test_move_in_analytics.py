@@ -20,7 +20,7 @@ from mercat.analytics.engines.in_step import CopyPlace, InStepEngines
 from mercat.analytics.keeper import Keeper
 from mercat.analytics.service import open_engine
 from mercat.cli.moves.analytics import ReportFacts
-from mercat.cli.moves.mover import Mover, states
+from mercat.cli.moves.mover import PartMover, states
 from mercat.embedded import Trouble
 from mercat.kit.db_errors import AWAY
 from mercat.settings import Settings
@@ -159,7 +159,7 @@ async def test_facts_come_back_whoever_is_killed_when(begin, db, first):
 @pytest.mark.scale
 async def test_facts_go_there_and_come_back_with_what_was_sold_meanwhile(begin, db):
     shop, part, given = await begin()
-    mover = Mover(db, shop, nothing_is_broken, lambda _: None)
+    mover = PartMover(db, shop, nothing_is_broken, lambda _: None)
     await mover.move(part, "there", given)
     assert isinstance(engine_of(begin.back), ClickHouseEngine)
     for _ in range(5):
@@ -175,7 +175,7 @@ async def test_a_database_that_has_other_facts_is_said_and_duckdb_serves_on(begi
     foreign = ClickHouseEngine(given["clickhouse_url"])
     foreign.append(Batch([sold(10**9)]), 1)
     foreign.close()
-    mover = Mover(db, shop, nothing_is_broken, lambda _: None)
+    mover = PartMover(db, shop, nothing_is_broken, lambda _: None)
     with pytest.raises(Trouble, match=r"1 sums of facts differ, .*Empty the database there first.*--back"):
         await mover.move(part, "there", given)
     assert await begin.back.sums() == expected(begin.back.sold)

@@ -7,7 +7,7 @@ from time import monotonic
 from typing import ClassVar, Protocol
 
 from mercat.analytics import CopyPlace, keeper_of
-from mercat.cli.moves.parts import Answer, Differs, Say, Way, patiently
+from mercat.cli.moves.parts import Answer, PlacesDiffer, Say, Way, patiently
 from mercat.kit.refusals import Refusal
 from mercat.settings import Settings
 
@@ -57,7 +57,7 @@ class ReportFacts:
     async def verify(self, way: Way) -> str:
         if different := await _patiently(self._asked().compare_copy):
             more = " Empty the database there first." if way == "there" else ""
-            raise Differs(f"{'; '.join(different)}.{more}")
+            raise PlacesDiffer(f"{'; '.join(different)}.{more}")
         return "the sums of all facts, products and looks are the same in both places."
 
     async def settle(self, way: Way, say: Say) -> None:

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import asyncpg
 
-from mercat.cli.moves.parts import Differs, PartAway, Say, Way
+from mercat.cli.moves.parts import PartAway, PlacesDiffer, Say, Way
 from mercat.embedded import Trouble
 from mercat.settings import Settings
 from mercat.shop import FOLLOWERS
@@ -71,7 +71,7 @@ class FactsLog:
                 )
 
     async def _ask_kafka(self) -> str:
-        """Say what is there. Differs where the topic is none to begin with."""
+        """Say what is there. PlacesDiffer where the topic is none to begin with."""
         try:
             from mercat.kit.kafka_log import look_at
         except ImportError:
@@ -80,7 +80,7 @@ class FactsLog:
         async with self._reading() as db:
             begins = await db.fetchval("select closed is null from events.relayed")
         if begins and topic and topic.holds_some:
-            raise Differs(f"the topic {self._told.kafka_topic}.facts is not a new one: give another.")
+            raise PlacesDiffer(f"the topic {self._told.kafka_topic}.facts is not a new one: give another.")
         return f"Kafka, {brokers} {'broker' if brokers == 1 else 'brokers'}"
 
     async def _opened(self, db: asyncpg.Connection, condition: str) -> None:

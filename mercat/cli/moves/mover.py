@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple, Protocol
 
 import asyncpg
 
-from mercat.cli.moves.parts import Differs, MovingPart, Say, Way, of_part, without
+from mercat.cli.moves.parts import MovingPart, PlacesDiffer, Say, Way, of_part, without
 from mercat.embedded import Trouble
 
 Step = Literal["filling", "switching", "moved"]
@@ -42,7 +42,7 @@ async def states(db: asyncpg.Connection) -> dict[str, MoveState]:
     return {row["part"]: MoveState(row["way"], row["step"]) for row in rows}
 
 
-class Mover:
+class PartMover:
     """Moves one part after another."""
 
     def __init__(
@@ -83,7 +83,7 @@ class Mover:
         try:
             await part.fill(way, lambda line: self._say(f"{part.name}: {line}"))
             self._say(f"{part.name}: {await part.verify(way)}")
-        except Differs as differs:
+        except PlacesDiffer as differs:
             raise Trouble(
                 f"{part.name}: {differs} The former place serves on. Run this again, or give it up: "
                 f"{_other_way(part, way)}"

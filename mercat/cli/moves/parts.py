@@ -15,7 +15,7 @@ _ANSWERS_WITHIN_S = 120
 _ASKED_EVERY_S = 0.5
 
 
-class Differs(Exception):
+class PlacesDiffer(Exception):
     """What was filled is not what it was filled from; the message says how."""
 
 
@@ -50,7 +50,7 @@ class MovingPart(Protocol):
         ...
 
     async def verify(self, way: Way) -> str:
-        """Compare both places, and say what was compared. Raises Differs."""
+        """Compare both places, and say what was compared. Raises PlacesDiffer."""
         ...
 
     async def settle(self, way: Way, say: Say) -> None:

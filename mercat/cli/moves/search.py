@@ -11,7 +11,7 @@ from typing import ClassVar
 from msgspec.structs import replace
 
 from mercat.app import build_shop
-from mercat.cli.moves.parts import Answer, Differs, PartAway, Say, Way, patiently
+from mercat.cli.moves.parts import Answer, PartAway, PlacesDiffer, Say, Way, patiently
 from mercat.events import ProductChanged
 from mercat.search import (
     AllProducts,
@@ -81,12 +81,12 @@ class SearchIndex:
         source, target = self._stores(way)
         report = await compare_with_catalogue(target, self._products)
         if report.differences:
-            raise Differs(f"{len(report.differences):,} of {report.checked:,} products differ there.")
+            raise PlacesDiffer(f"{len(report.differences):,} of {report.checked:,} products differ there.")
         titles = await self._some_titles()
         here, there = [await self._found(store, titles) for store in (source, target)]
         if lost := [title for title, a, b in zip(titles, here, there, strict=True) if a and not b]:
             named = ", ".join(repr(each) for each in lost[:_SHOWN])
-            raise Differs(
+            raise PlacesDiffer(
                 f"{len(lost)} of {len(titles)} products are not found by their titles there: {named}."
             )
         return f"{report.checked:,} products are the same there, and {sum(there)} were found by their titles."
