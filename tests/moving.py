@@ -97,9 +97,8 @@ async def each_death(
         shop.moments = Moments(dies_at)
         died = False
         try:
-            mover = PartMover(
-                DyingConnection(db, shop.moments), shop, nothing_is_broken, shop.moments.pass_one
-            )  # pyright: ignore[reportArgumentType]
+            dying: Any = DyingConnection(db, shop.moments)
+            mover = PartMover(dying, shop, nothing_is_broken, shop.moments.pass_one)
             await mover.move(part, way, there)
         except KilledHere:
             died = True
