@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from mercat.cli.moves.mover import Mover, states
+from mercat.cli.moves.mover import PartMover, states
 from mercat.cli.moves.parts import MovingPart, Way
 from mercat.settings import Settings
 
@@ -97,14 +97,15 @@ async def each_death(
         shop.moments = Moments(dies_at)
         died = False
         try:
-            mover = Mover(DyingConnection(db, shop.moments), shop, nothing_is_broken, shop.moments.pass_one)  # pyright: ignore[reportArgumentType]
+            dying: Any = DyingConnection(db, shop.moments)
+            mover = PartMover(dying, shop, nothing_is_broken, shop.moments.pass_one)
             await mover.move(part, way, there)
         except KilledHere:
             died = True
         shop.moments = Moments()
         state = (await states(db)).get(part.name)
         if way == "there" or state is not None:
-            mover = Mover(db, shop, nothing_is_broken, lambda _: None)
+            mover = PartMover(db, shop, nothing_is_broken, lambda _: None)
             await mover.move(part, way, there)
         yield dies_at
         if not died:

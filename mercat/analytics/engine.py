@@ -11,6 +11,11 @@ FactKind = Literal["sold", "cancelled", "returned", "refund", "came_back"]
 """What happened to units or money: `came_back` is a refund that the bank could not pay after all."""
 
 
+class EngineAway(ConnectionError):
+    """This process has not opened the engine, another one has it, or it does not do what it is asked while
+    the shop moves to it. Who follows waits."""
+
+
 class Fact(msgspec.Struct, frozen=True, kw_only=True):
     """Something that happened to a line of an order, with what a report groups by.
 

@@ -14,7 +14,7 @@ import structlog
 
 from mercat import ids
 from mercat.analytics import periods, reports
-from mercat.analytics.engine import Batch, FactEngine, ProductNamed
+from mercat.analytics.engine import Batch, EngineAway, FactEngine, ProductNamed
 from mercat.analytics.engines.in_step import CopyPlace, InStepEngines
 from mercat.analytics.experiments import arms_of, guard, mark
 from mercat.analytics.facts import KnownShelves, Whose, facts_of, look_rows, named_by
@@ -62,10 +62,6 @@ _TOLD_SUMS = ("orders", "units", "gross", "discount", "refunds", "net")
 _ORDERS_A_PAGE = 500
 _COPIED_AT_ONCE = 2_000
 _PRODUCTS_A_PAGE = 1_000
-
-
-class EngineAway(ConnectionError):
-    """This process has not opened the engine, or another one has it."""
 
 
 class FactSources(NamedTuple):

@@ -7,10 +7,10 @@ import asyncpg
 
 from mercat import ids
 from mercat.analytics import periods, reports
-from mercat.analytics.engine import FactEngine
+from mercat.analytics.engine import EngineAway, FactEngine
 from mercat.analytics.engines.in_step import InStepEngines
 from mercat.analytics.experiments import arms_of, verdict
-from mercat.analytics.keeper import EngineAway, FactSources, Keeper
+from mercat.analytics.keeper import FactSources, Keeper
 from mercat.analytics.messages import (
     EXPERIMENTS_MAX,
     VIEWS_MAX,

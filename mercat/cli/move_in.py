@@ -17,8 +17,8 @@ from mercat.audit import audit_shop
 from mercat.cli.checking import environment_of
 from mercat.cli.moves.analytics import ReportFacts
 from mercat.cli.moves.log import FactsLog
-from mercat.cli.moves.mover import Mover, states
-from mercat.cli.moves.parts import Differs, MovingPart, PartAway, Way, of_part, without
+from mercat.cli.moves.mover import MoveState, PartMover, states
+from mercat.cli.moves.parts import MovingPart, PartAway, PlacesDiffer, Way, of_part, without
 from mercat.cli.moves.pictures import PictureFiles
 from mercat.cli.moves.search import SearchIndex
 from mercat.cli.options import HERE, Data, needs_shop
@@ -26,6 +26,7 @@ from mercat.cli.run import replace_workers
 from mercat.embedded import Connection, Home, Trouble, moved_in, record_moved_in
 from mercat.kit.db_errors import AWAY
 from mercat.kit.refusals import Refusal
+from mercat.search import BrokenIndex
 
 _console = Console(stderr=True)
 commands = typer.Typer()
@@ -33,7 +34,7 @@ PARTS: dict[str, type[MovingPart]] = {
     each.name: each for each in (PictureFiles, SearchIndex, ReportFacts, FactsLog)
 }
 """In the order in which they move."""
-_LEFT = {
+_NOT_MOVED_HERE = {
     "postgres_host": "the database ([postgres] main)",
     "store_url": "carts and sessions ([valkey] store)",
     "cache_url": "the cache ([valkey] cache)",
@@ -67,19 +68,19 @@ def move_in(
     shop = Home(data).running()
     if not shop or not shop.open:
         raise Trouble(f"The shop in {data} is not open. Parts move while it is: mercat serve --data {data}")
-    plan = _plan_of(shop, to, only, back)
-    asyncio.run(_show(shop) if status else _carry_out(shop, plan, dry_run=dry_run))
+    asyncio.run(_show(shop) if status else _carry_out(shop, to, only, back, dry_run=dry_run))
 
 
 Plan = list[tuple[type[MovingPart], Way, dict[str, str]]]
 
 
-def _plan_of(shop: Connection, to: Path | None, only: str, back: str) -> Plan:
-    """Say which parts move where, and by which settings they are there."""
+def _plan_of(shop: Connection, known: Mapping[str, MoveState], to: Path | None, only: str, back: str) -> Plan:
+    """Say which parts move where, and by which settings they are there; none of one that goes back where it
+    was begun or ended alone, and is `known` so."""
     now = moved_in(Path(shop.data))
     if back:
         given = of_part(now, PARTS[back])
-        if not given:
+        if not given and (back not in known or known[back].step == "moved"):
             raise Trouble(f"{back} is on this machine already, as far as `mercat move-in` has moved it.")
         return [(PARTS[back], "back", given)]
     if to is None:
@@ -91,7 +92,7 @@ def _plan_of(shop: Connection, to: Path | None, only: str, back: str) -> Plan:
     named = {name: given for name, part in PARTS.items() if (given := of_part(wanted, part))}
     if only and only not in named:
         raise Trouble(f"{to} does not say where {only} is: {PARTS[only].keys[0]} is not given.")
-    for key, what in _LEFT.items():
+    for key, what in _NOT_MOVED_HERE.items():
         if not only and (wanted.get(key) or wanted.get(f"{key}_file")):
             _console.print(f"Not moved by this command: {what}.")
     chosen = [name for name in named if name == only or not only]
@@ -117,21 +118,30 @@ def _check_variables(shop: Connection, part: type[MovingPart], now: Mapping[str,
         )
 
 
-async def _carry_out(shop: Connection, plan: Plan, *, dry_run: bool) -> None:
+async def _carry_out(shop: Connection, to: Path | None, only: str, back: str, *, dry_run: bool) -> None:
     db = await asyncpg.connect(**shop.postgres())
     try:
         if not await db.fetchval("select pg_try_advisory_lock(hashtextextended('move-in', 0))"):
             raise Trouble("Another `mercat move-in` works on this shop. Wait for it.")
         known = await states(db)
+        plan = _plan_of(shop, known, to, only, back)
         _check_one_at_a_time(plan, {name for name, state in known.items() if state.step != "moved"})
-        mover = Mover(db, OpenShop(shop), lambda: _laws(shop), _console.print)
+        mover = PartMover(db, OpenShop(shop), lambda: _laws(shop), _console.print)
         for kind, way, there in plan:
             part = kind(_told(shop, there))
             if dry_run:
                 _console.print(f"{kind.name} {way}: {await part.plan(way)}.")
             else:
                 await mover.move(part, way, there)
-    except (Refusal, PartAway, Differs, httpx.HTTPError, asyncpg.PostgresError, *AWAY) as away:
+    except (
+        Refusal,
+        PartAway,
+        PlacesDiffer,
+        BrokenIndex,
+        httpx.HTTPError,
+        asyncpg.PostgresError,
+        *AWAY,
+    ) as away:
         reason = str(away).strip() or type(away).__name__
         raise Trouble(f"{reason} The shop goes on as it is. Run this again: it goes on too.") from None
     finally:
@@ -154,9 +164,12 @@ def _check_one_at_a_time(plan: Plan, unfinished: set[str]) -> None:
 def _told(shop: Connection, there: Mapping[str, str]) -> settings.Settings:
     """Return the settings of the shop's workers, with those of a part as if it were there."""
     given = {f"MERCAT_{name.upper()}": value for name, value in there.items()}
-    workers = environment_of(Path(shop.data)) or dict(os.environ)
-    base = {name: value for name, value in workers.items() if name != "MERCAT_MOVING"}
-    return settings.load({**base, **shop.environment(), **given, "MERCAT_MOVING": ""})
+    return settings.load({**_of_workers(shop), **given, "MERCAT_MOVING": ""})
+
+
+def _of_workers(shop: Connection) -> dict[str, str]:
+    """Return the variables of the shop's workers as those have them that start now."""
+    return {**(environment_of(Path(shop.data)) or os.environ), **shop.environment()}
 
 
 class OpenShop:
@@ -180,7 +193,7 @@ class OpenShop:
 
 
 async def _laws(shop: Connection) -> str:
-    told = settings.load({**os.environ, **shop.environment()})
+    told = settings.load(_of_workers(shop))
     found = await audit_shop(told)
     if broken := [each.law for each in found if each.violations]:
         raise Trouble(f"{len(broken)} laws are broken: {'; '.join(broken)}.")
@@ -197,13 +210,12 @@ async def _show(shop: Connection) -> None:
     for name, part in PARTS.items():
         state = known.get(name)
         address = of_part(now, part).get(part.keys[0], "elsewhere") if of_part(now, part) else ""
-        if state is None or not address:
-            table.add_row(name, "this machine", "")
-        elif state.step == "moved":
-            table.add_row(name, _shown(address), "moved")
+        if state is None or state.step == "moved":
+            table.add_row(name, *((_shown(address), "moved") if state and address else ("this machine", "")))
         else:
-            table.add_row(name, "in both", f"{state.step}, {state.way}")
-    for what in _LEFT.values():
+            place = "in both" if address else "this machine"
+            table.add_row(name, place, f"{state.step}, {state.way}")
+    for what in _NOT_MOVED_HERE.values():
         table.add_row(what.partition(" (")[0], "this machine", "not moved by this command")
     _console.print(table)
 

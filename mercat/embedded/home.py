@@ -106,8 +106,11 @@ def moved_in(data: Path) -> dict[str, str]:
 
 
 def record_moved_in(data: Path, settings: Mapping[str, str]) -> None:
-    """Keep those settings for every process that starts from now on."""
-    write_private(data / MOVED_IN, json.dumps(settings, indent=2))
+    """Keep those settings for every process that starts from now on, which is the folder's owner even where
+    root writes them."""
+    folder = data.stat()
+    owner = (folder.st_uid, folder.st_gid) if os.geteuid() == 0 else None
+    write_private(data / MOVED_IN, json.dumps(settings, indent=2), owner)
 
 
 def derive(key: str, name: str) -> str:

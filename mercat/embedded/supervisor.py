@@ -358,7 +358,12 @@ class Supervisor:
         for n, program in enumerate(self.programs):
             newcomer = self._worker(program)
             self._passing.append(newcomer)
-            newcomer.start()
+            try:
+                newcomer.start()
+            except Trouble:
+                self._passing.remove(newcomer)
+                self._let_go(newcomer)
+                raise
             self._wait_for_newcomer(newcomer)
             former, self._workers[n] = self._workers[n], newcomer
             self._passing.remove(newcomer)

@@ -147,7 +147,7 @@ class KafkaLog:
         """Write down how far the log goes, for the audit and for people; what is in PostgreSQL still is
         dropped as ever."""
         await self.former.tidy(followers)
-        _, ends, _ = await self.former.db.fetchrow(queries.stretches) or (None, None, 0)
+        _, ends, _ = await self.former.db.fetchrow(queries.ends_of_logs) or (None, None, 0)
         if self._partitions and (ends is not None or not self.back):
             await self.former.db.execute(queries.note_ends, await self._asked(self._ends))
             for row in await self.former.db.fetch(queries.lags):
@@ -314,7 +314,7 @@ class KafkaReader:
         """Go to these places in Kafka; who has none there begins with the oldest."""
         count = await self._log.partitions()
         self._passed = self._returned = False
-        *_, self._base = await self._stretches()
+        *_, self._base = await self._ends_of_logs()
         if self._consumer is None:
             group = f"{self._log.facts}.{self._follower}"
             self._consumer = kafka.Consumer(self._log.connection | _READING | {"group.id": group})
@@ -331,7 +331,7 @@ class KafkaReader:
         """Return what is next: of PostgreSQL's log, as long as it was not read to where Kafka's begins, and
         again once that was read to its end."""
         if not self._passed:
-            closed, *_ = await self._stretches()
+            closed, *_ = await self._ends_of_logs()
             if batch := await self._former.after(places, closed):
                 return batch
             if closed is None or places.get(0, 0) < closed:
@@ -354,14 +354,14 @@ class KafkaReader:
         if now - self._looked_at < _LOOKS_EVERY_S:
             return
         self._looked_at = now
-        closed, ends, base = await self._stretches()
+        closed, ends, base = await self._ends_of_logs()
         if closed is None or base != self._base:
             self._returned = True
         elif ends is not None:
             self._returned = all(places.get(base + n, 0) >= end for n, end in enumerate(ends, 1))
 
-    async def _stretches(self) -> tuple[int | None, list[int] | None, int]:
-        closed, ends, base = await self._log.former.db.fetchrow(queries.stretches) or (None, None, 0)
+    async def _ends_of_logs(self) -> tuple[int | None, list[int] | None, int]:
+        closed, ends, base = await self._log.former.db.fetchrow(queries.ends_of_logs) or (None, None, 0)
         return closed, ends, base
 
     async def grown(self, places: Places) -> bool:

@@ -78,6 +78,7 @@ class PostgresLog:
         """Append events, and wake the followers."""
         first, last = reached.last_id + 1, facts[-1]
         last_id = reached.last_id + len(facts)
+        await self.make_partitions(first)  # a log that came back from Kafka goes on far behind its end
         await self.make_partitions(last_id)
         kinds, bodies = [fact.kind for fact in facts], [fact.body for fact in facts]
         if self._source:
@@ -98,7 +99,7 @@ class PostgresLog:
         """Drop the partitions of the table that these followers have passed, and forget a log in Kafka that
         came back and that they have read."""
         await drop_partitions(self.db, followers)
-        _, ends, _ = await self.db.fetchrow(queries.stretches) or (None, None, 0)
+        _, ends, _ = await self.db.fetchrow(queries.ends_of_logs) or (None, None, 0)
         if ends is not None and not await self.db.fetch(queries.who_reads_kafka, list(followers)):
             await self.db.execute(queries.forget_kafka)
 
@@ -129,7 +130,7 @@ class PostgresReader:
 
     async def open(self, places: Places) -> None:
         """Refuse to pass over what stands in Kafka still. Who has never read anything begins here."""
-        _, ends, base = await self._log.db.fetchrow(queries.stretches) or (None, None, 0)
+        _, ends, base = await self._log.db.fetchrow(queries.ends_of_logs) or (None, None, 0)
         if places and any(end > places.get(base + n, 0) for n, end in enumerate(ends or (), 1)):
             raise KafkaUnread(KafkaUnread.__doc__)
 

@@ -83,7 +83,7 @@ update events.relayed set closed = null, before_kafka = closed, kafka_ends = :ka
     facts = case when commit < :commit::text::pg_lsn then :facts::integer else facts end
 where closed is not null;
 
--- name: stretches
+-- name: ends_of_logs
 -- Where PostgreSQL's log ends for Kafka's to begin, where Kafka's for PostgreSQL's to go on, if it does, and the number
 -- before the first partition of that topic.
 select coalesce(closed, before_kafka) as closed, kafka_ends as ends, kafka_base as base from events.relayed;

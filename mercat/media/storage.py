@@ -75,12 +75,14 @@ class BothPlaces:
         return self._far.get(name) if content is None else content
 
     def put(self, name: str, content: bytes) -> None:
-        """Write a file into both, or say that it is in one at most."""
+        """Write a file into both. It raises where one does not take it, and the other may have it then."""
         self._far.put(name, content)
         self._near.put(name, content)
 
     def remove(self, names: list[str]) -> None:
-        """Remove files from both."""
+        """Remove files from both. Who copies one meanwhile looks whether it is still where it was read, and
+        takes its copy away again; so that one is removed first, and we do not know which it is."""
+        self._near.remove(names)
         self._far.remove(names)
         self._near.remove(names)
 

@@ -7,7 +7,7 @@ process may ask; one process, in the back, writes. Others import from here only.
 from mercat.search import engine
 from mercat.search.api import API
 from mercat.search.consistency import compare_with_catalogue, count_stale
-from mercat.search.engine import IndexStore
+from mercat.search.engine import BrokenIndex, IndexStore
 from mercat.search.engines.choose import index_store, store_beside
 from mercat.search.facets.ranges import (
     RATING_STEPS,
@@ -74,6 +74,7 @@ __all__ = [
     "AttributeCounts",
     "AttributeFilters",
     "BoostFactor",
+    "BrokenIndex",
     "CardSeller",
     "CategorySuggestion",
     "ChangesAsked",

@@ -11,8 +11,8 @@ from mercat import ids
 from mercat.events import OrderDelivered, RatingChanged
 from mercat.kit import codec
 from mercat.kit.event_keys import keys_of
-from mercat.kit.event_log import Follower, Relay, on
-from mercat.kit.postgres_log import PostgresLog
+from mercat.kit.event_log import Follower, Position, Relay, on
+from mercat.kit.postgres_log import PARTITION, PostgresLog
 from mercat.kit.refusals import Unavailable
 from mercat.kit.wal import WalEvent, open_slot
 from mercat.lab.simulate.shuffled import PARTITIONS, ShuffledLog
@@ -289,3 +289,19 @@ async def test_each_key_is_heard_once_and_in_order_whatever_order_partitions_com
     for key in KEYS:
         assert [version for heard, version in clumsy.heard if heard == key] == list(range(1, 11))
     assert await db.fetchval("select count(*) from events.parked") == 0
+
+
+async def test_a_log_that_goes_on_far_behind_its_end_begins_within_a_partition_and_ends_in_the_next(
+    db, events_pool
+):
+    """As one does that comes back from Kafka."""
+    last = 5 * PARTITION - 2
+    await db.execute("update events.relayed set last_id = $1", last)
+    facts = [WalEvent(1, n, "RatingChanged", codec.text(fact(TEA))) for n in range(3)]
+    try:
+        await PostgresLog(events_pool).append(facts, Position(0, 0, last))
+        rows = await db.fetch("select id from events.log order by id")
+        assert [row["id"] for row in rows] == [last + 1, last + 2, last + 3]
+    finally:
+        for number in (4, 5, 6):
+            await db.execute(f"drop table if exists events.log_{number:06d}")

@@ -13,15 +13,16 @@ from moving import Replaced, each_death, nothing_is_broken
 from msgspec.structs import replace
 
 from mercat.analytics import keeper as keepers
-from mercat.analytics.engine import Batch, ProductNamed
+from mercat.analytics.engine import Batch, EngineAway, ProductNamed
 from mercat.analytics.engines.clickhouse import ClickHouseEngine
 from mercat.analytics.engines.duckdb import FILE, DuckDbEngine
 from mercat.analytics.engines.in_step import CopyPlace, InStepEngines
 from mercat.analytics.keeper import Keeper
 from mercat.analytics.service import open_engine
 from mercat.cli.moves.analytics import ReportFacts
-from mercat.cli.moves.mover import Mover, states
+from mercat.cli.moves.mover import PartMover, states
 from mercat.embedded import Trouble
+from mercat.kit.db_errors import AWAY
 from mercat.settings import Settings
 
 BEFORE = 3
@@ -158,7 +159,7 @@ async def test_facts_come_back_whoever_is_killed_when(begin, db, first):
 @pytest.mark.scale
 async def test_facts_go_there_and_come_back_with_what_was_sold_meanwhile(begin, db):
     shop, part, given = await begin()
-    mover = Mover(db, shop, nothing_is_broken, lambda _: None)
+    mover = PartMover(db, shop, nothing_is_broken, lambda _: None)
     await mover.move(part, "there", given)
     assert isinstance(engine_of(begin.back), ClickHouseEngine)
     for _ in range(5):
@@ -174,7 +175,7 @@ async def test_a_database_that_has_other_facts_is_said_and_duckdb_serves_on(begi
     foreign = ClickHouseEngine(given["clickhouse_url"])
     foreign.append(Batch([sold(10**9)]), 1)
     foreign.close()
-    mover = Mover(db, shop, nothing_is_broken, lambda _: None)
+    mover = PartMover(db, shop, nothing_is_broken, lambda _: None)
     with pytest.raises(Trouble, match=r"1 sums of facts differ, .*Empty the database there first.*--back"):
         await mover.move(part, "there", given)
     assert await begin.back.sums() == expected(begin.back.sold)
@@ -204,4 +205,30 @@ def test_what_one_engine_took_before_its_process_died_is_told_again_to_both(tmp_
     both.append(Batch([sold(1)]), 1)
     assert both.differences() == []
     assert both.position() == 1
+    both.close()
+
+
+@pytest.mark.parametrize("engine", ["clickhouse"])
+def test_what_the_engine_beside_refuses_is_told_again_to_both_and_not_parked(tmp_path, engine):
+    far = ClickHouseEngine(clickhouse().new_url())
+    both = InStepEngines(DuckDbEngine(tmp_path / FILE, 256), far)
+    both.append(Batch([sold(1)]), 1)
+    far._send("rename table told to hidden", {})
+    with pytest.raises(EngineAway, match="does not take part"):
+        both.append(Batch([sold(2)], looks=[look(2, 0)]), 2)
+    assert issubclass(EngineAway, AWAY)  # followers wait
+    assert both.position() == 1
+    far._send("rename table hidden to told", {})
+    both.append(Batch([sold(2)], looks=[look(2, 0)]), 2)
+    assert both.differences() == []
+    both.close()
+
+
+def test_looks_are_copied_a_few_batches_at_once(tmp_path):
+    both = InStepEngines(DuckDbEngine(tmp_path / "a", 256), DuckDbEngine(tmp_path / "b", 256))
+    both._answers.append(Batch(looks=[look(batch, 0) for batch in range(1, 61)]), 1)
+    place = both.copy(CopyPlace(2), 2_000)
+    assert (place.table, place.after, place.rows) == (2, 40, 40)
+    place = both.copy(place, 2_000)
+    assert (place.ended, place.rows) == (True, 60)
     both.close()

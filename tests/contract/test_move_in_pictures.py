@@ -11,11 +11,12 @@ from moving import Replaced, each_death, nothing_is_broken
 from msgspec.structs import replace
 from PIL import Image
 
-from mercat.cli.moves.mover import Mover, states
-from mercat.cli.moves.parts import Differs
-from mercat.cli.moves.pictures import PictureFiles
+from mercat.cli.moves.mover import PartMover, states
+from mercat.cli.moves.parts import PlacesDiffer
+from mercat.cli.moves.pictures import PictureFiles, _copy
 from mercat.embedded import Trouble
 from mercat.media import Media, bucket_of, folder_of, storage_of
+from mercat.media.storage import BothPlaces, Folder
 from mercat.settings import Secret
 
 BEFORE = 6
@@ -132,10 +133,10 @@ async def test_a_picture_that_is_another_there_is_said_and_the_former_place_serv
     shop, part, given = await begin()
     bucket_of(begin.told).put(begin.sellers.names[0], b"what somebody else has put there")
     with pytest.raises(Trouble, match=r"1 are not the same .*--back pictures"):
-        await Mover(db, shop, nothing_is_broken, lambda _: None).move(part, "there", given)
+        await PartMover(db, shop, nothing_is_broken, lambda _: None).move(part, "there", given)
     assert await begin.sellers.all_seen()
     assert shop.kept["moving"] == "pictures"
-    await Mover(db, shop, nothing_is_broken, lambda _: None).move(part, "back", given)
+    await PartMover(db, shop, nothing_is_broken, lambda _: None).move(part, "back", given)
     assert shop.kept == {}
     assert await states(db) == {}
     assert await begin.sellers.all_seen()
@@ -144,7 +145,7 @@ async def test_a_picture_that_is_another_there_is_said_and_the_former_place_serv
 async def test_what_was_let_go_in_the_bucket_does_not_come_back(begin, db):
     shop, part, given = await begin(there=True)
     folder_of(begin.told).put("a" * 32 + ".png", b"forgotten since")
-    await Mover(db, shop, nothing_is_broken, lambda _: None).move(part, "back", given)
+    await PartMover(db, shop, nothing_is_broken, lambda _: None).move(part, "back", given)
     assert folder_of(begin.told).get("a" * 32 + ".png") is None
     assert await begin.sellers.all_seen()
 
@@ -156,9 +157,9 @@ async def test_a_broken_law_stops_the_move_and_says_what_to_do(begin, db):
         raise Trouble("1 laws are broken: stock.")
 
     with pytest.raises(Trouble, match=r"has switched, and 1 laws are broken.*--back pictures"):
-        await Mover(db, shop, broken, lambda _: None).move(part, "there", given)
+        await PartMover(db, shop, broken, lambda _: None).move(part, "there", given)
     assert (await states(db))["pictures"].step == "switching"
-    await Mover(db, shop, nothing_is_broken, lambda _: None).move(part, "there", given)
+    await PartMover(db, shop, nothing_is_broken, lambda _: None).move(part, "there", given)
     assert (await states(db))["pictures"].step == "moved"
 
 
@@ -169,5 +170,33 @@ async def test_the_plan_counts_and_changes_nothing(begin):
     await part.fill("there", lambda _: None)
     assert await part.plan("there") == "0 of 12 files are to be copied, all are compared: 0 min"
     bucket_of(begin.told).remove(begin.sellers.names[:1])
-    with pytest.raises(Differs):
+    with pytest.raises(PlacesDiffer):
         await part.verify("there")
+
+
+class Interrupted(Folder):
+    """A place where something happens after each removal."""
+
+    meanwhile: Any = staticmethod(lambda: None)
+
+    def remove(self, names):
+        super().remove(names)
+        self.meanwhile()
+
+
+@pytest.mark.parametrize("way", ["there", "back"])
+def test_a_picture_that_is_removed_while_it_is_copied_does_not_come_back(tmp_path, way):
+    near, far = Interrupted(tmp_path / "near"), Interrupted(tmp_path / "far")
+    source, target = (near, far) if way == "there" else (far, near)
+    near.put("a.png", b"a")
+    far.put("a.png", b"a")
+    near.meanwhile = far.meanwhile = lambda: _copy(source, target, "a.png")
+    BothPlaces(near, far).remove(["a.png"])
+    assert near.get("a.png") is far.get("a.png") is None
+
+
+async def test_what_only_the_bucket_has_is_said(begin):
+    _, part, _ = await begin()
+    await part.fill("there", lambda _: None)
+    bucket_of(begin.told).put("b" * 32 + ".png", b"of another time")
+    assert "; 1 more are there, and are served from there." in await part.verify("there")

@@ -10,10 +10,10 @@ from msgspec.structs import replace
 from search_engines import ENGINES, place_of
 from search_products import product
 
-from mercat.cli.moves.mover import Mover, states
+from mercat.cli.moves.mover import PartMover, states
 from mercat.cli.moves.search import SearchIndex
 from mercat.embedded import Trouble
-from mercat.search import Search, SearchQuery, compare_with_catalogue
+from mercat.search import BrokenIndex, Search, SearchQuery, compare_with_catalogue
 from mercat.search.engines.tantivy import TantivyStore
 
 WORDS = ("Green tea", "Black tea", "Blue cup", "Tea pot")
@@ -128,7 +128,7 @@ async def test_the_index_comes_back_whoever_is_killed_when(begin, db):
 async def test_the_index_goes_there_and_comes_back_with_what_changed_meanwhile(begin, db):
     shop, part, given = await begin()
     goods = begin.goods
-    mover = Mover(db, shop, nothing_is_broken, lambda _: None)
+    mover = PartMover(db, shop, nothing_is_broken, lambda _: None)
     await mover.move(part, "there", given)
     assert await same(goods, goods.far)
     await goods.change()
@@ -150,8 +150,32 @@ async def test_an_index_that_is_another_there_is_said_and_the_former_serves_on(b
 
     part._products = with_one_more
     with pytest.raises(Trouble, match=r"1 of \d+ products differ there.*--back search"):
-        await Mover(db, shop, nothing_is_broken, lambda _: None).move(part, "there", given)
+        await PartMover(db, shop, nothing_is_broken, lambda _: None).move(part, "there", given)
     assert shop.kept["moving"] == "search"
     assert await goods.found() == len(goods.all)
-    await Mover(db, shop, nothing_is_broken, lambda _: None).move(part, "back", given)
+    await PartMover(db, shop, nothing_is_broken, lambda _: None).move(part, "back", given)
     assert shop.kept == {}
+
+
+class AwayForAMoment(TantivyStore):
+    """An index whose engine does not answer twice."""
+
+    left = 2
+
+    def exists(self):
+        self.left -= 1
+        if self.left >= 0:
+            raise BrokenIndex("nobody answers")
+        return super().exists()
+
+
+async def test_an_engine_that_is_away_for_a_moment_is_waited_for(begin, db):
+    shop, part, given = await begin()
+    goods = begin.goods
+    if not isinstance(goods.far, TantivyStore):
+        pytest.skip("the folder's index stands for it")
+    away = AwayForAMoment(shop.settings().data / "far" / "index")
+    part._stores = lambda _: (goods.near, away)
+    await PartMover(db, shop, nothing_is_broken, lambda _: None).move(part, "there", given)
+    assert away.left < 0
+    assert await same(goods, goods.far)

@@ -184,6 +184,25 @@ def test_a_worker_that_cannot_be_replaced_stays(home: Home) -> None:
     assert "The former workers go on." in shop.stop()
 
 
+def test_a_worker_that_cannot_even_be_started_leaves_nothing_behind(home: Home) -> None:
+    shop = Shop(home).opens()
+    former = Process.of(shop.pid("worker"))
+    open_files = Path(f"/proc/{shop.process.pid}/fd")
+    before = len([*open_files.iterdir()])
+    (home.path / "moved_in.json").mkdir()  # nobody can read it
+    shop.process.send_signal(RELOAD)
+    assert wait_until(lambda: bool(shop.connection.reload_trouble), 20)
+    assert wait_until(lambda: len([*open_files.iterdir()]) == before, 5)
+    (home.path / "moved_in.json").rmdir()
+    assert former
+    assert former.lives()
+    shop.process.send_signal(RELOAD)
+    assert wait_until(lambda: shop.connection.reloads == 2, 20)
+    assert shop.connection.reload_trouble == ""
+    said = shop.stop()
+    assert said.count("worker cannot be run") == 1
+
+
 def test_a_second_ctrl_c_does_not_wait_for_a_worker_that_will_not_stop(home: Home) -> None:
     stubborn = WORKER.replace("    sys.exit()", "    while True: signal.pause()")
     shop = Shop(home, stubborn).opens()

@@ -2,19 +2,15 @@
 
 The process that has the file does the work, as nobody else can open it; this asks it, page by page."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from time import monotonic
-from typing import ClassVar, Protocol, TypeVar
+from typing import ClassVar, Protocol
 
 from mercat.analytics import CopyPlace, keeper_of
-from mercat.cli.moves.parts import Differs, PartAway, Say, Way
+from mercat.cli.moves.parts import Answer, PlacesDiffer, Say, Way, patiently
 from mercat.kit.refusals import Refusal
 from mercat.settings import Settings
 
-Answer = TypeVar("Answer")
-_ANSWERS_WITHIN_S = 120
-_ASKED_EVERY_S = 0.5
 _SAYS_EVERY_S = 10
 
 
@@ -33,7 +29,7 @@ class ReportFacts:
 
     name: ClassVar[str] = "analytics"
     keys: ClassVar[tuple[str, ...]] = ("clickhouse_url",)
-    finishes: ClassVar[Way | None] = None
+    cannot_turn_back: ClassVar[Way | None] = None
 
     def __init__(self, told: Settings, keeper: FactKeeper | None = None) -> None:
         self._told = told
@@ -61,7 +57,7 @@ class ReportFacts:
     async def verify(self, way: Way) -> str:
         if different := await _patiently(self._asked().compare_copy):
             more = " Empty the database there first." if way == "there" else ""
-            raise Differs(f"{'; '.join(different)}.{more}")
+            raise PlacesDiffer(f"{'; '.join(different)}.{more}")
         return "the sums of all facts, products and looks are the same in both places."
 
     async def settle(self, way: Way, say: Say) -> None:
@@ -75,11 +71,4 @@ class ReportFacts:
 
 async def _patiently(ask: Callable[[], Awaitable[Answer]]) -> Answer:
     """Ask until the back worker, which was just replaced, has opened both engines."""
-    end = monotonic() + _ANSWERS_WITHIN_S
-    while True:
-        try:
-            return await ask()
-        except (Refusal, ConnectionError, OSError) as away:
-            if monotonic() > end:
-                raise PartAway(f"The back worker does not answer for reports: {away}. See its log.") from away
-        await asyncio.sleep(_ASKED_EVERY_S)
+    return await patiently(ask, (Refusal, OSError), "The back worker, asked for reports,")

@@ -9,19 +9,21 @@ from typing import ClassVar
 
 import asyncpg
 
-from mercat.cli.moves.parts import Differs, PartAway, Say, Way
+from mercat.cli.moves.parts import PartAway, PlacesDiffer, Say, Way
+from mercat.embedded import Trouble
 from mercat.settings import Settings
+from mercat.shop import FOLLOWERS
 
 _OPENS_WITHIN_S = 120
 _LOOKS_EVERY_S = 0.5
 _SAYS_EVERY_S = 10
 _WHO_IS_BEFORE = """
-    select f.follower from (select distinct follower from events.position) f cross join events.relayed r
+    select f.follower from unnest($1::text[]) f (follower) cross join events.relayed r
     left join events.position p on p.follower = f.follower and p.partition = 0
     where coalesce(p.at, 0) < r.closed order by 1
 """
 _WHO_IS_IN_KAFKA = """
-    select distinct follower from events.position where not events.read_kafka(follower) order by 1
+    select f.follower from unnest($1::text[]) f (follower) where not events.read_kafka(f.follower) order by 1
 """
 
 
@@ -30,7 +32,7 @@ class FactsLog:
 
     name: ClassVar[str] = "log"
     keys: ClassVar[tuple[str, ...]] = ("kafka_url", "kafka_topic", "kafka_tls_root")
-    finishes: ClassVar[Way | None] = "back"
+    cannot_turn_back: ClassVar[Way | None] = "back"
 
     def __init__(self, told: Settings) -> None:
         self._told = told
@@ -58,13 +60,18 @@ class FactsLog:
         return "Kafka answers." if way == "there" else "Kafka's log was read to its end by all."
 
     async def settle(self, way: Way, say: Say) -> None:
-        if way == "there":
-            async with self._reading() as db:
+        """There, wait for all to have read the former log. A log that Kafka has begun is not given up."""
+        async with self._reading() as db:
+            if way == "there":
                 await self._opened(db, "closed is not null")
                 await _all_read(db, _WHO_IS_BEFORE, say)
+            elif await db.fetchval("select closed is not null from events.relayed"):
+                raise Trouble(
+                    "The log goes on in Kafka already. First finish that: mercat move-in --to FILE --only log"
+                )
 
     async def _ask_kafka(self) -> str:
-        """Say what is there. Differs where the topic is none to begin with."""
+        """Say what is there. PlacesDiffer where the topic is none to begin with."""
         try:
             from mercat.kit.kafka_log import look_at
         except ImportError:
@@ -73,7 +80,7 @@ class FactsLog:
         async with self._reading() as db:
             begins = await db.fetchval("select closed is null from events.relayed")
         if begins and topic and topic.holds_some:
-            raise Differs(f"the topic {self._told.kafka_topic}.facts is not a new one: give another.")
+            raise PlacesDiffer(f"the topic {self._told.kafka_topic}.facts is not a new one: give another.")
         return f"Kafka, {brokers} {'broker' if brokers == 1 else 'brokers'}"
 
     async def _opened(self, db: asyncpg.Connection, condition: str) -> None:
@@ -96,7 +103,7 @@ class FactsLog:
 
 async def _all_read(db: asyncpg.Connection, who: str, say: Say) -> None:
     said_at = monotonic()
-    while rows := await db.fetch(who):
+    while rows := await db.fetch(who, sorted(FOLLOWERS)):
         if monotonic() - said_at > _SAYS_EVERY_S:
             said_at = monotonic()
             say(f"{', '.join(row['follower'] for row in rows)} read the former log still.")

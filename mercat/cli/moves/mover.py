@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple, Protocol
 
 import asyncpg
 
-from mercat.cli.moves.parts import Differs, MovingPart, Say, Way, of_part, without
+from mercat.cli.moves.parts import MovingPart, PlacesDiffer, Say, Way, of_part, without
 from mercat.embedded import Trouble
 
 Step = Literal["filling", "switching", "moved"]
@@ -42,7 +42,7 @@ async def states(db: asyncpg.Connection) -> dict[str, MoveState]:
     return {row["part"]: MoveState(row["way"], row["step"]) for row in rows}
 
 
-class Mover:
+class PartMover:
     """Moves one part after another."""
 
     def __init__(
@@ -59,15 +59,16 @@ class Mover:
         self._say = say
 
     async def move(self, part: MovingPart, way: Way, there: Mapping[str, str]) -> None:
-        """Move a part, from wherever it stands now. `there`: the settings that it is there by."""
+        """Move a part, from wherever it stands now. `there`: the settings that it is there by; none where it
+        goes back and the shop has none of it: it is here alone already, and only that is not written down."""
         before = (await states(self._db)).get(part.name)
         if before == MoveState(way, "moved") and of_part(self._shop.now(), part):
             self._say(f"{part.name}: it is there already.")
             return
-        if before and before.way == part.finishes != way:
+        if before and before.way == part.cannot_turn_back != way:
             raise Trouble(f"{part.name} is on its way {before.way}. First finish that.")
-        if before and before.way != way and before.step == "filling":
-            await self._turn_round(part, way, there)
+        if before and before.way != way and (before.step == "filling" or not there):
+            await self._turn_round(part, way, there, before)
             return
         if before is None or before.way != way or before.step != "switching":
             await self._fill(part, way, there)
@@ -82,7 +83,7 @@ class Mover:
         try:
             await part.fill(way, lambda line: self._say(f"{part.name}: {line}"))
             self._say(f"{part.name}: {await part.verify(way)}")
-        except Differs as differs:
+        except PlacesDiffer as differs:
             raise Trouble(
                 f"{part.name}: {differs} The former place serves on. Run this again, or give it up: "
                 f"{_other_way(part, way)}"
@@ -95,12 +96,15 @@ class Mover:
         await part.settle(way, lambda line: self._say(f"{part.name}: {line}"))
         await self._end(part, way)
 
-    async def _turn_round(self, part: MovingPart, way: Way, there: Mapping[str, str]) -> None:
+    async def _turn_round(
+        self, part: MovingPart, way: Way, there: Mapping[str, str], before: MoveState
+    ) -> None:
         """Give up a move the other way that has not switched yet: where this leads to is whole still."""
         self._say(f"{part.name}: the move that was begun is given up.")
-        others = _at_rest(part, self._shop.now())
-        await self._shop.use({**others, **there} if way == "there" else others)
-        await self._end(part, way)
+        if before.step == "filling" and part.while_moving(before.way) is None:
+            await self._forget(part)  # no process was told anything
+            return
+        await self._switch(part, way, there)
 
     async def _end(self, part: MovingPart, way: Way) -> None:
         try:
@@ -112,8 +116,12 @@ class Mover:
             ) from None
         if way == "there":
             await self._note(part, way, "moved")
+            self._say(f"{part.name}: done.")
         else:
-            await self._db.execute("delete from events.move where part = $1", part.name)
+            await self._forget(part)
+
+    async def _forget(self, part: MovingPart) -> None:
+        await self._db.execute("delete from events.move where part = $1", part.name)
         self._say(f"{part.name}: done.")
 
     async def _note(self, part: MovingPart, way: Way, step: Step) -> None:

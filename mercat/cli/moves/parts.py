@@ -1,16 +1,21 @@
 """What a part of a shop is that can be elsewhere."""
 
-from collections.abc import Callable, Mapping
-from typing import ClassVar, Literal, Protocol
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from time import monotonic
+from typing import ClassVar, Literal, Protocol, TypeVar
 
 from mercat.settings import Settings
 
 Way = Literal["there", "back"]
 """To where the settings file says, or back to the shop's own machine."""
 Say = Callable[[str], None]
+Answer = TypeVar("Answer")
+_ANSWERS_WITHIN_S = 120
+_ASKED_EVERY_S = 0.5
 
 
-class Differs(Exception):
+class PlacesDiffer(Exception):
     """What was filled is not what it was filled from; the message says how."""
 
 
@@ -25,7 +30,7 @@ class MovingPart(Protocol):
     keys: ClassVar[tuple[str, ...]]
     """The settings that say where it is, the one without which it is at home first."""
 
-    finishes: ClassVar[Way | None]
+    cannot_turn_back: ClassVar[Way | None]
     """A move this way, once begun, is finished before another one; any other can be given up."""
 
     def __init__(self, told: Settings) -> None:
@@ -45,12 +50,26 @@ class MovingPart(Protocol):
         ...
 
     async def verify(self, way: Way) -> str:
-        """Compare both places, and say what was compared. Raises Differs."""
+        """Compare both places, and say what was compared. Raises PlacesDiffer."""
         ...
 
     async def settle(self, way: Way, say: Say) -> None:
         """Finish once every process knows the new place alone."""
         ...
+
+
+async def patiently(
+    ask: Callable[[], Awaitable[Answer]], away: tuple[type[Exception], ...], who: str
+) -> Answer:
+    """Ask until it answers; PartAway where it was `away` for two minutes."""
+    end = monotonic() + _ANSWERS_WITHIN_S
+    while True:
+        try:
+            return await ask()
+        except away as error:
+            if monotonic() > end:
+                raise PartAway(f"{who} does not answer: {error}. See its log.") from error
+        await asyncio.sleep(_ASKED_EVERY_S)
 
 
 def without(settings: Mapping[str, str], part: "type[MovingPart] | MovingPart") -> dict[str, str]:

@@ -9,7 +9,7 @@ from itertools import islice
 from time import monotonic
 from typing import ClassVar, Protocol
 
-from mercat.cli.moves.parts import Differs, Say, Way
+from mercat.cli.moves.parts import PlacesDiffer, Say, Way
 from mercat.kit.picture_names import read_name
 from mercat.media import Storage, bucket_of, folder_of
 from mercat.settings import Settings
@@ -36,7 +36,7 @@ class PictureFiles:
         "media_s3_access_key",
         "media_s3_secret_key",
     )
-    finishes: ClassVar[Way | None] = None
+    cannot_turn_back: ClassVar[Way | None] = None
 
     def __init__(self, told: Settings) -> None:
         self._folder, self._bucket = folder_of(told), bucket_of(told)
@@ -91,12 +91,12 @@ class PictureFiles:
             compared += len(some)
             different += len(some) - sum(self._threads.map(partial(_same, source, target), some))
         if different:
-            raise Differs(f"of {compared:,} files {different:,} are not the same there.")
+            raise PlacesDiffer(f"of {compared:,} files {different:,} are not the same there.")
         here = {*_pictures(source)}
         gone = [name for name in _pictures(target) if name not in here and source.get(name) is None]
         if way == "back":
             target.remove(gone)
-        more = f", {len(gone):,} more were there" if gone and way == "there" else ""
+        more = f"; {len(gone):,} more are there, and are served from there" if gone and way == "there" else ""
         return f"{compared:,} files are the same in both places{more}."
 
 

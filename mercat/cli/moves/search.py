@@ -11,10 +11,11 @@ from typing import ClassVar
 from msgspec.structs import replace
 
 from mercat.app import build_shop
-from mercat.cli.moves.parts import Differs, PartAway, Say, Way
+from mercat.cli.moves.parts import Answer, PartAway, PlacesDiffer, Say, Way, patiently
 from mercat.events import ProductChanged
 from mercat.search import (
     AllProducts,
+    BrokenIndex,
     IndexStore,
     Search,
     SearchQuery,
@@ -44,7 +45,7 @@ class SearchIndex:
         "opensearch_shards",
         "opensearch_replicas",
     )
-    finishes: ClassVar[Way | None] = None
+    cannot_turn_back: ClassVar[Way | None] = None
 
     def __init__(
         self, told: Settings, stores: Stores | None = None, products: AllProducts | None = None
@@ -64,9 +65,9 @@ class SearchIndex:
     async def fill(self, way: Way, say: Say) -> None:
         """Have the index built anew, whatever is there: it was not kept in step before."""
         _, target = self._stores(way)
-        await asyncio.to_thread(target.drop)
+        await _patiently(target.drop)
         begun = said_at = monotonic()
-        while not await asyncio.to_thread(target.exists):
+        while not await _patiently(target.exists):
             if monotonic() - begun > _NOTHING_WITHIN_S:
                 raise PartAway("The index has not been built for a day. What the shop says tells why.")
             if monotonic() - said_at > _SAYS_EVERY_S:
@@ -80,12 +81,12 @@ class SearchIndex:
         source, target = self._stores(way)
         report = await compare_with_catalogue(target, self._products)
         if report.differences:
-            raise Differs(f"{len(report.differences):,} of {report.checked:,} products differ there.")
+            raise PlacesDiffer(f"{len(report.differences):,} of {report.checked:,} products differ there.")
         titles = await self._some_titles()
         here, there = [await self._found(store, titles) for store in (source, target)]
         if lost := [title for title, a, b in zip(titles, here, there, strict=True) if a and not b]:
             named = ", ".join(repr(each) for each in lost[:_SHOWN])
-            raise Differs(
+            raise PlacesDiffer(
                 f"{len(lost)} of {len(titles)} products are not found by their titles there: {named}."
             )
         return f"{report.checked:,} products are the same there, and {sum(there)} were found by their titles."
@@ -123,3 +124,8 @@ class SearchIndex:
             shop = await build_shop(replace(self._told, opensearch_url=""), stack)
             async for page in every_product(shop.catalog):
                 yield page
+
+
+async def _patiently(ask: Callable[[], Answer]) -> Answer:
+    """Ask, in a thread, until the engine beside answers: it may be away for a moment."""
+    return await patiently(lambda: asyncio.to_thread(ask), (BrokenIndex,), "The new index")

@@ -125,7 +125,7 @@ FORM = product_entry.index_form((MAPPING, layout_of() | SETTINGS))
 """Of documents: how an index is laid out does not change it, and who changes that rebuilds when they like."""
 
 
-class NoSuchIndex(Exception):
+class NoSuchIndex(BrokenIndex):
     """There is no such index."""
 
 
