@@ -48,12 +48,14 @@ ids.work_as(0)  # of tests: the last one to be leased
 
 
 class EnginesShared(LoadScopeScheduling):
-    """Runs all journeys in one process, since to open their shop takes a quarter of a minute of CPU, and what
-    asks ClickHouse in one; any other test wherever there is room."""
+    """Runs all journeys in one process, since to open their shop takes a quarter of a minute of CPU, what asks
+    ClickHouse in one, and what needs several databases of orders; any other test wherever there is room."""
 
     def _split_scope(self, nodeid: str) -> str:
         if nodeid.startswith("tests/journeys/"):
             return "journeys"
+        if nodeid.startswith(("tests/contract/test_order_shards", "tests/contract/test_shard_moves")):
+            return "shards"
         return "clickhouse" if "[clickhouse" in nodeid else nodeid
 
 

@@ -7,6 +7,8 @@ import httpx
 import msgspec
 import pytest
 from search_engines import where as where
+from shard_databases import databases as databases
+from shard_databases import several_settings as several_settings
 
 from mercat import app, ids
 from mercat.app import build_shop

@@ -10,8 +10,6 @@ import pytest
 from both_ways import WAYS, reached
 from contract.test_orders import BOB, all_of, cancels, new_order, parcel, status
 from shard_databases import BUCKETS, gives, user_of
-from shard_databases import databases as databases
-from shard_databases import several_settings as several_settings
 from waiting import until
 
 from mercat import ids

@@ -11,9 +11,7 @@ from commands import mercat
 from contract.test_order_shards import counted
 from contract.test_orders import BOB, all_of, cancels, new_order, parcel, status
 from killed_mover import moved_by_another
-from shard_databases import databases as databases
 from shard_databases import gives
-from shard_databases import several_settings as several_settings
 from waiting import until
 
 from mercat import ids
