@@ -48,8 +48,9 @@ ids.work_as(0)  # of tests: the last one to be leased
 
 
 class EnginesShared(LoadScopeScheduling):
-    """Runs all journeys in one process, since to open their shop takes a quarter of a minute of CPU, what asks
-    ClickHouse in one, and what needs several databases of orders; any other test wherever there is room."""
+    """Runs all journeys in one process, since to open their shop takes a quarter of a minute of CPU.
+
+    So does what asks ClickHouse, and what needs several databases of orders."""
 
     def _split_scope(self, nodeid: str) -> str:
         if nodeid.startswith("tests/journeys/"):
