@@ -24,10 +24,12 @@ from mercat.cli.moves.search import SearchIndex
 from mercat.cli.options import HERE, Data, needs_shop
 from mercat.cli.run import replace_workers
 from mercat.embedded import Connection, Home, Trouble, moved_in, record_moved_in
+from mercat.kit import sql
 from mercat.kit.db_errors import AWAY
 from mercat.kit.refusals import Refusal
 from mercat.search import BrokenIndex
 
+locks = sql.load("mercat.kit")
 _console = Console(stderr=True)
 commands = typer.Typer()
 PARTS: dict[str, type[MovingPart]] = {
@@ -121,7 +123,7 @@ def _check_variables(shop: Connection, part: type[MovingPart], now: Mapping[str,
 async def _carry_out(shop: Connection, to: Path | None, only: str, back: str, *, dry_run: bool) -> None:
     db = await asyncpg.connect(**shop.postgres())
     try:
-        if not await db.fetchval("select pg_try_advisory_lock(hashtextextended('move-in', 0))"):
+        if not await db.fetchval(locks.try_lock, "move-in"):
             raise Trouble("Another `mercat move-in` works on this shop. Wait for it.")
         known = await states(db)
         plan = _plan_of(shop, known, to, only, back)

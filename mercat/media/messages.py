@@ -6,12 +6,12 @@ from msgspec import Meta, Struct
 
 from mercat.ids import MediaId
 from mercat.kit.refusals import Invalid, NotFound
-from mercat.kit.text import LINE
+from mercat.kit.text import PROSE
 
 ALT_MAX = 500
 FILE_NAME_MAX = 60
 """Of an uploaded file, as it is shown again."""
-Alt = Annotated[str, Meta(max_length=ALT_MAX, pattern=LINE)]
+Alt = Annotated[str, Meta(max_length=ALT_MAX, pattern=PROSE)]
 
 
 class Medium(Struct, frozen=True):

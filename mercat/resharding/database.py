@@ -15,6 +15,7 @@ from mercat.settings import Settings
 from mercat.shard_places import MAIN
 
 queries = sql.load("mercat.resharding")
+locks = sql.load("mercat.kit")
 _ANSWERS_WITHIN_S = 5.0
 _ALONE_WITHIN_S = 3.0
 _SESSION = {
@@ -149,7 +150,7 @@ async def _lock(main: asyncpg.Connection) -> None:
     """Be the only mover; one that was killed is gone as soon as its session is."""
     try:
         async with asyncio.timeout(_ALONE_WITHIN_S):
-            while not await main.fetchval(queries.alone):  # noqa: ASYNC110  - nobody tells us
+            while not await main.fetchval(locks.try_lock, "move of orders"):  # noqa: ASYNC110  - nobody tells us
                 await asyncio.sleep(0.05)
     except TimeoutError:
         raise CannotMove("Buckets are being moved already, by another `mercat shard move`.") from None

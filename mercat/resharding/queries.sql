@@ -5,10 +5,6 @@ select h.shard, (
     from migrations.applied a where a.service in ('events', 'orders')) as version
 from orders.here h;
 
--- name: alone
--- One mover a shop; the session that holds it is of the shop's own database.
-select pg_try_advisory_lock(hashtextextended('move of orders', 0));
-
 -- name: buckets
 -- Nothing of a database that is new: it has been given nothing yet.
 select generate_series(lower(r.buckets), upper(r.buckets) - 1) as bucket

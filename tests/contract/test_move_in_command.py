@@ -182,10 +182,10 @@ async def test_a_log_waits_for_no_follower_that_the_shop_has_no_more(db):
             "insert into events.position values ($1, $2)", [("gone", 3), *((name, 7) for name in FOLLOWERS)]
         )
         async with db.acquire() as connection:
-            for who in (moving_log._WHO_IS_BEFORE, moving_log._WHO_IS_IN_KAFKA):
+            for who in (moving_log.queries.before_kafka, moving_log.queries.in_kafka):
                 await asyncio.wait_for(moving_log._all_read(connection, who, lambda _: None), 10)
             await db.execute("update events.position set at = 6 where follower = 'search'")
-            [row] = await connection.fetch(moving_log._WHO_IS_BEFORE, sorted(FOLLOWERS))
+            [row] = await connection.fetch(moving_log.queries.before_kafka, sorted(FOLLOWERS))
             assert row["follower"] == "search"
     finally:
         await db.execute("update events.relayed set closed = null")

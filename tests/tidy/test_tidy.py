@@ -34,6 +34,13 @@ async def test_every_statement_is_valid_against_the_schema_as_its_own_role(servi
                 pytest.fail(f"{service}.{name}: {error}")
 
 
+@pytest.mark.parametrize("package", ["resharding", "cli.moves"])
+async def test_every_statement_that_the_owner_runs_is_valid(package, db):
+    async with db.acquire() as connection:
+        for statement in vars(sql.load(f"mercat.{package}")).values():
+            await connection.prepare(statement)
+
+
 @pytest.mark.parametrize("provider", PROVIDERS)
 async def test_every_statement_of_a_payment_provider_is_valid_as_the_role_of_payments(provider, pool):
     folder = f"payments/providers/{provider}"

@@ -11,20 +11,14 @@ import asyncpg
 
 from mercat.cli.moves.parts import PartAway, PlacesDiffer, Say, Way
 from mercat.embedded import Trouble
+from mercat.kit import sql
 from mercat.settings import Settings
 from mercat.shop import FOLLOWERS
 
+queries = sql.load("mercat.cli.moves")
 _OPENS_WITHIN_S = 120
 _LOOKS_EVERY_S = 0.5
 _SAYS_EVERY_S = 10
-_WHO_IS_BEFORE = """
-    select f.follower from unnest($1::text[]) f (follower) cross join events.relayed r
-    left join events.position p on p.follower = f.follower and p.partition = 0
-    where coalesce(p.at, 0) < r.closed order by 1
-"""
-_WHO_IS_IN_KAFKA = """
-    select f.follower from unnest($1::text[]) f (follower) where not events.read_kafka(f.follower) order by 1
-"""
 
 
 class FactsLog:
@@ -51,9 +45,9 @@ class FactsLog:
             await self._ask_kafka()
             return
         async with self._reading() as db:
-            await self._opened(db, "closed is null")
-            await _all_read(db, _WHO_IS_IN_KAFKA, say)
-            while await db.fetchval("select kafka_ends is not null from events.relayed"):  # noqa: ASYNC110  - the relay tells nobody
+            await self._opened(db, in_kafka=False)
+            await _all_read(db, queries.in_kafka, say)
+            while (await _stands(db))[1]:  # noqa: ASYNC110  - the relay tells nobody
                 await asyncio.sleep(_LOOKS_EVERY_S)
 
     async def verify(self, way: Way) -> str:
@@ -63,9 +57,9 @@ class FactsLog:
         """There, wait for all to have read the former log. A log that Kafka has begun is not given up."""
         async with self._reading() as db:
             if way == "there":
-                await self._opened(db, "closed is not null")
-                await _all_read(db, _WHO_IS_BEFORE, say)
-            elif await db.fetchval("select closed is not null from events.relayed"):
+                await self._opened(db, in_kafka=True)
+                await _all_read(db, queries.before_kafka, say)
+            elif (await _stands(db))[0]:
                 raise Trouble(
                     "The log goes on in Kafka already. First finish that: mercat move-in --to FILE --only log"
                 )
@@ -78,15 +72,15 @@ class FactsLog:
             raise PartAway("Kafka's client is not installed: pip install 'mercat[kafka]'.") from None
         brokers, topic = await look_at(self._told.kafka(), self._told.kafka_topic)
         async with self._reading() as db:
-            begins = await db.fetchval("select closed is null from events.relayed")
-        if begins and topic and topic.holds_some:
+            in_kafka, _ = await _stands(db)
+        if not in_kafka and topic and topic.holds_some:
             raise PlacesDiffer(f"the topic {self._told.kafka_topic}.facts is not a new one: give another.")
         return f"Kafka, {brokers} {'broker' if brokers == 1 else 'brokers'}"
 
-    async def _opened(self, db: asyncpg.Connection, condition: str) -> None:
-        """Wait until the relay that was just replaced has done it."""
+    async def _opened(self, db: asyncpg.Connection, *, in_kafka: bool) -> None:
+        """Wait until the relay that was just replaced has opened that log."""
         end = monotonic() + _OPENS_WITHIN_S
-        while not await db.fetchval(f"select {condition} from events.relayed"):
+        while (await _stands(db))[0] != in_kafka:
             if monotonic() > end:
                 raise PartAway("The relay has not switched for two minutes. What the shop says tells why.")
             await asyncio.sleep(_LOOKS_EVERY_S)
@@ -99,6 +93,12 @@ class FactsLog:
             yield db
         finally:
             await db.close()
+
+
+async def _stands(db: asyncpg.Connection) -> tuple[bool, bool]:
+    """Say whether the log goes on in Kafka, and whether Kafka's is read still after it came back."""
+    in_kafka, is_read = await db.fetchrow(queries.log_stands) or (False, False)
+    return in_kafka, is_read
 
 
 async def _all_read(db: asyncpg.Connection, who: str, say: Say) -> None:

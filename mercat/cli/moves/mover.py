@@ -13,7 +13,9 @@ import asyncpg
 
 from mercat.cli.moves.parts import MovingPart, PlacesDiffer, Say, Way, of_part, without
 from mercat.embedded import Trouble
+from mercat.kit import sql
 
+queries = sql.load("mercat.cli.moves")
 Step = Literal["filling", "switching", "moved"]
 
 
@@ -38,7 +40,7 @@ class ShopSettings(Protocol):
 
 async def states(db: asyncpg.Connection) -> dict[str, MoveState]:
     """Read how far each part is."""
-    rows = await db.fetch("select part, way, step from events.move order by changed_at")
+    rows = await db.fetch(queries.states)
     return {row["part"]: MoveState(row["way"], row["step"]) for row in rows}
 
 
@@ -121,15 +123,11 @@ class PartMover:
             await self._forget(part)
 
     async def _forget(self, part: MovingPart) -> None:
-        await self._db.execute("delete from events.move where part = $1", part.name)
+        await self._db.execute(queries.forget, part.name)
         self._say(f"{part.name}: done.")
 
     async def _note(self, part: MovingPart, way: Way, step: Step) -> None:
-        await self._db.execute(
-            "insert into events.move (part, way, step) values ($1, $2, $3) "
-            "on conflict (part) do update set way = excluded.way, step = excluded.step, changed_at = now()",
-            *(part.name, way, step),
-        )
+        await self._db.execute(queries.note, part.name, way, step)
 
 
 def _at_rest(part: MovingPart, settings: Mapping[str, str]) -> dict[str, str]:
