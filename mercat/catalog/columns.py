@@ -590,20 +590,18 @@ class Columns:
             if isinstance(part, str):
                 part = self._short("attributes", entities(plain_text(part)), ATTRIBUTE_TEXT_MAX)
             number = isinstance(part, int | float) and abs(part) < 2**63
-            name = self._short("attributes", seen_line(name), ATTRIBUTE_NAME_MAX)
+            name = self._line("attributes", name, ATTRIBUTE_NAME_MAX)
             if name and (number or (isinstance(part, str) and part)):
                 kept[name] = part
         return dict(self.few("attributes", list(kept.items()), ATTRIBUTES_MAX))
 
     def option_pairs(self, pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
         """Keep names and values that a variant is chosen by, each within its limit; empty ones are none."""
-        kept = {
-            self._short("options", seen_line(name), OPTION_MAX): self._short(
-                "options", seen_line(entities(value)), OPTION_MAX
-            )
+        lines = [
+            (self._line("options", name, OPTION_MAX), self._line("options", entities(value), OPTION_MAX))
             for name, value in pairs
-            if seen_line(name) and seen_line(entities(value))
-        }
+        ]
+        kept = {name: value for name, value in lines if name and value}
         return dict(self.few("options", list(kept.items()), OPTIONS_MAX))
 
     def choices(self, field: str = "options") -> dict[str, list[str]]:
@@ -613,7 +611,7 @@ class Columns:
             raise BadField(field, "is not an object")
         lists = Columns(cast(dict[str, Any], given))
         found = {
-            seen_line(name)[:OPTION_MAX]: lists.texts(name, OPTION_MAX, VARIANTS_MAX) for name in lists.raw
+            seen_line(name[:OPTION_MAX]): lists.texts(name, OPTION_MAX, VARIANTS_MAX) for name in lists.raw
         }
         self.cuts += lists.cuts
         return found
@@ -641,9 +639,7 @@ class Columns:
         ):
             raise BadField("options", f"is not up to {OPTIONS_MAX} names with a text each")
         return {
-            self._short("options", seen_line(name), OPTION_MAX): self._short(
-                "options", seen_line(str(each)), OPTION_MAX
-            )
+            self._line("options", name, OPTION_MAX): self._line("options", str(each), OPTION_MAX)
             for name, each in given.items()
         }
 
@@ -654,6 +650,10 @@ class Columns:
         if len(items) > most:
             self.cuts.append(Cut(field, f"has {len(items):,} entries; the first {most:,} were kept"))
         return items[:most]
+
+    def _line(self, field: str, text: str, most: int) -> str:
+        """Make a line of a text, cut where it is too long; empty where nothing of it can be seen."""
+        return seen_line(self._short(field, plain_text(text), most))
 
     def _short(self, field: str, text: str, most: int) -> str:
         if len(text) > most:

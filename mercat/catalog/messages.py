@@ -689,10 +689,6 @@ class MappedProduct(Struct, frozen=True, kw_only=True):
     images: list[str]
 
 
-FileAttributeName = Annotated[str, Meta(min_length=1, max_length=ATTRIBUTE_NAME_MAX)]
-"""As a file has it: it may have a break."""
-
-
 class ImportVariant(Struct, frozen=True):
     """One variant of a product that comes from elsewhere. `sku` names it among its product's; without a
     `quantity` the import says how many there are."""
@@ -725,7 +721,7 @@ class ImportRow(GivenTexts, frozen=True, kw_only=True):
     status: ImportStatus = "active"
     """What is a draft in its source is not on sale here, whatever its price."""
     attributes: Annotated[
-        dict[FileAttributeName, AttributeText | int | float | bool], Meta(max_length=ATTRIBUTES_MAX)
+        dict[AttributeName, AttributeText | int | float | bool], Meta(max_length=ATTRIBUTES_MAX)
     ] = {}
     tags: Tags = []
     options: dict[OptionText, Annotated[list[OptionText], Meta(max_length=VARIANTS_MAX)]] = {}

@@ -109,6 +109,8 @@ def normal_code(text: str) -> str:
 
 def seen_line(text: str) -> str:
     """Make one line of a text, without what a line may not hide; empty where nothing of it can be seen."""
+    if text.isascii() and text.isprintable():
+        return " ".join(text.split())
     line = re.sub(HIDDEN, "", " ".join(text.split()))
     return line if re.search(SEEN_LINE, line) else ""
 
