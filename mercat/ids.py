@@ -275,7 +275,7 @@ class IdMaker:
             self._sequence += 1
             if self._sequence == _SEQUENCES:
                 self._last, self._sequence = self._last + 1, 0
-        if self._last > self._good_until_ms or time.monotonic_ns() > self._good_until_ns:
+        if self._past(self._last):
             raise NumberLapsed("The lease of this process's worker number has run out.")
         if bucket is None:
             bucket = random.getrandbits(10)
@@ -287,6 +287,14 @@ class IdMaker:
         By the first alone a clock that was set back would outlive its lease; by the second alone a machine
         that slept."""
         self._good_until_ms, self._good_until_ns = until_ms, until_ns
+
+    @property
+    def lapsed(self) -> bool:
+        """Whether it would make no id now."""
+        return self._past(max(self._last, self._milliseconds()))
+
+    def _past(self, milliseconds: int) -> bool:
+        return milliseconds > self._good_until_ms or time.monotonic_ns() > self._good_until_ns
 
     @property
     def spent_until_ms(self) -> int:

@@ -1,8 +1,10 @@
 """What several back processes promise: one does each work, nothing is dropped unread, all hear soon."""
 
 import asyncio
-from contextlib import AsyncExitStack
+import time
+from contextlib import AsyncExitStack, suppress
 from datetime import timedelta
+from types import SimpleNamespace
 
 import asyncpg
 import msgspec
@@ -13,7 +15,7 @@ from waiting import until
 from mercat import ids
 from mercat.app import build_shop
 from mercat.events import RatingChanged
-from mercat.kit import codec, postgres_log
+from mercat.kit import codec, postgres_log, worker_ids
 from mercat.kit.db_errors import AWAY
 from mercat.kit.event_log import consumers
 from mercat.kit.host import queries
@@ -184,6 +186,30 @@ async def test_a_lost_lease_is_noticed_and_another_number_taken(pool, db):
         assert lease.number != number
         assert ids.new(ids.OrderId) >> 4 & 255 == lease.number
     finally:
+        await lease.hand_back()
+
+
+async def test_a_lease_that_a_clock_ended_by_a_jump_is_renewed_at_once(pool, monkeypatch):
+    lease = WorkerLease(await pool("events"))
+    await lease.take()
+    keeping = asyncio.create_task(lease.keep())
+    try:
+        ids.new(ids.OrderId)
+        ahead = time.time_ns() + 3_600 * 10**9
+        monkeypatch.setattr(ids, "time", SimpleNamespace(time_ns=lambda: ahead, monotonic_ns=time.monotonic_ns))
+        monkeypatch.setattr(worker_ids.time, "time", lambda: ahead / 10**9)
+
+        async def made() -> bool:
+            with suppress(ids.NumberLapsed):
+                ids.new(ids.OrderId)
+                return True
+            return False
+
+        assert not await made()
+        await until(made, 5)  # it is renewed every 15 s where nothing jumps
+    finally:
+        keeping.cancel()
+        monkeypatch.undo()
         await lease.hand_back()
 
 

@@ -5,7 +5,7 @@ import io
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, cast
 
 import asyncpg
@@ -30,8 +30,12 @@ OLGA = {"email": "olga@example.com", "password": "a desk of one's own", "name": 
 BOB = {"email": "bob@example.com", "password": "battery staple", "name": "Bob"}
 CARL = {"email": "carl@example.com", "password": "battery stable", "name": "Carl"}
 SUMS = ("orders", "units", "gross", "discount", "refunds", "tax", "shipping", "commission", "net")
-TODAY = datetime.now(UTC).date()
 OURS = [law for law in laws() if law.name.startswith("reports ")]
+
+
+def today() -> date:
+    """Return the day in UTC, asked anew each time: a run of all tests may pass midnight."""
+    return datetime.now(UTC).date()
 
 
 class Sales:
@@ -137,7 +141,7 @@ async def test_what_was_sold_is_reported_to_the_cent_and_to_each_seller_their_ow
     assert totals["commission"] == pytest.approx(4.99 + 0.01, abs=0.02)
     assert totals["refunds"] == 0
     assert totals["net"] == totals["gross"] - totals["discount"]
-    assert [row["day"] for row in report["rows"]] == [str(TODAY)]
+    assert [row["day"] for row in report["rows"]] == [str(today())]
     assert {name: report["rows"][0][name] for name in SUMS} == {name: totals[name] for name in SUMS}
     assert report["behind_s"] == 0
     assert report["currency"] == "USD"
@@ -212,18 +216,18 @@ async def test_what_is_paid_back_counts_on_the_day_it_is_paid(sales):
 async def test_to_is_left_out_and_days_are_those_of_the_time_zone(sales):
     await sales.buys(Bob=1)
     await sales.counted(orders=1)
-    tomorrow = TODAY + timedelta(days=1)
+    tomorrow = today() + timedelta(days=1)
     for query, orders in [
-        (f"?from={TODAY}&to={tomorrow}", 1),
-        (f"?from={TODAY}", 1),
-        (f"?to={TODAY}", 0),
-        (f"?from={TODAY - timedelta(days=7)}&to={TODAY}", 0),
+        (f"?from={today()}&to={tomorrow}", 1),
+        (f"?from={today()}", 1),
+        (f"?to={today()}", 0),
+        (f"?from={today() - timedelta(days=7)}&to={today()}", 0),
         (f"?from={tomorrow}", 0),
     ]:
         assert (await sales.report(query=query))["totals"]["orders"] == orders, query
-    week = await sales.report(query=f"?from={TODAY - timedelta(days=6)}&to={tomorrow}")
+    week = await sales.report(query=f"?from={today() - timedelta(days=6)}&to={tomorrow}")
     assert [row["orders"] for row in week["rows"]] == [0] * 6 + [1]
-    hours = await sales.report(query=f"?from={TODAY}&to={tomorrow}&by=hour")
+    hours = await sales.report(query=f"?from={today()}&to={tomorrow}&by=hour")
     assert sum(row["orders"] for row in hours["rows"]) == 1
     assert len(hours["rows"]) == 24
     moved = [
@@ -233,22 +237,22 @@ async def test_to_is_left_out_and_days_are_those_of_the_time_zone(sales):
     assert all(rows[0]["orders"] == 1 for rows in moved)
     assert len({rows[0]["hour"] for rows in moved}) >= 3
     month = (await sales.report(query="?by=month"))["rows"]
-    assert month[0]["month"] == f"{TODAY:%Y-%m}"
+    assert month[0]["month"] == f"{today():%Y-%m}"
 
 
 async def test_a_period_is_compared_with_the_one_before_and_with_a_year_ago(sales):
     await sales.buys(Bob=1)
     await sales.counted(orders=1)
-    query = f"?from={TODAY - timedelta(days=6)}&to={TODAY + timedelta(days=1)}"
+    query = f"?from={today() - timedelta(days=6)}&to={today() + timedelta(days=1)}"
     before = (await sales.report(query=f"{query}&compare=previous"))["compared"]
     assert (before["from"], before["to"]) == (
-        str(TODAY - timedelta(days=13)),
-        str(TODAY - timedelta(days=6)),
+        str(today() - timedelta(days=13)),
+        str(today() - timedelta(days=6)),
     )
     assert before["totals"]["orders"] == 0
     assert len(before["rows"]) == 7
     year = (await sales.report(query=f"{query}&compare=year"))["compared"]
-    assert year["from"][:4] == str((TODAY - timedelta(days=6)).year - 1)
+    assert year["from"][:4] == str((today() - timedelta(days=6)).year - 1)
     assert (await sales.report(query=query))["compared"] is None
 
 
@@ -363,7 +367,7 @@ async def test_what_is_looked_at_is_counted_from_the_search_to_the_order(sales):
     assert by_step["bought"]["rate"] == 0.5
     assert funnel["totals"]["orders"] == 1
     days = (await sales.report("funnel", "?by=day"))["rows"]
-    assert (days[-1]["day"], days[-1]["bought"]) == (str(TODAY), 1)
+    assert (days[-1]["day"], days[-1]["bought"]) == (str(today()), 1)
 
     searches = {row["words"]: row for row in (await sales.report("searches"))["rows"]}
     assert searches["flying carpet"]["no_result"] == 1
@@ -393,7 +397,7 @@ async def test_stock_lasts_as_long_as_it_sells_and_buyers_come_back_by_month(sal
     [own] = (await sales.report("stock", who=sales.carl))["rows"]
     assert own["name"] == "A cup of Carl's"
     [cohort] = (await sales.report("cohorts"))["rows"]
-    assert cohort["cohort"] == f"{TODAY:%Y-%m}"
+    assert cohort["cohort"] == f"{today():%Y-%m}"
     assert (cohort["cohort_size"], cohort["buyers"], cohort["retention"]) == (1, 1, 1.0)
     assert cohort["orders"] == 2
     assert cohort["gross"] == pytest.approx(107.49)
@@ -429,7 +433,7 @@ async def test_cohorts_hold_what_was_paid_back_and_count_buyers_beyond_the_rows(
 async def test_stock_is_compared_by_what_was_sold_a_day(sales):
     await sales.buys(Bob=2)
     await sales.counted(orders=1)
-    day = f"?from={TODAY + timedelta(days=1)}&to={TODAY + timedelta(days=2)}&compare=previous"
+    day = f"?from={today() + timedelta(days=1)}&to={today() + timedelta(days=2)}&compare=previous"
     [row] = (await sales.report("stock", day))["compared"]["rows"]
     assert row["sold_a_day"] == 2
     assert "days" not in row

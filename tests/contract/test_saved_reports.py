@@ -6,7 +6,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from contract.test_reports import TODAY, people_of
+from contract.test_reports import people_of, today
 from house import opened as opened
 from journeys.people import until
 
@@ -176,7 +176,7 @@ def test_letters_come_on_monday_at_seven_where_their_reader_is(now, zone, said):
 
 async def test_a_report_is_saved_and_deleted_below_it(sales):
     for who, path in ((sales.olga, "/operator/reports"), (sales.bob, "/desk/reports")):
-        page = f"{path}/sales?by=week&tz=Europe%2FBerlin&from={TODAY}"
+        page = f"{path}/sales?by=week&tz=Europe%2FBerlin&from={today()}"
         shown = await who.send(page, f"{path}/sales/views", name="By week")
         assert "By week" in shown
         assert "(sales by week" in shown
