@@ -259,7 +259,7 @@ class IdMaker:
     def __init__(self, worker: int, milliseconds: Callable[[], int] | None = None) -> None:
         assert 0 <= worker < WORKERS, f"there is no worker {worker}"
         self.worker = worker
-        self._milliseconds = milliseconds or (lambda: time.time_ns() // _NS_A_MS)
+        self._milliseconds = milliseconds or _milliseconds
         self._last = 0
         self._sequence = 0
         self._good_until_ms: float = math.inf
@@ -275,7 +275,7 @@ class IdMaker:
             self._sequence += 1
             if self._sequence == _SEQUENCES:
                 self._last, self._sequence = self._last + 1, 0
-        if self._past(self._last):
+        if self._last > self._good_until_ms or time.monotonic_ns() > self._good_until_ns:
             raise NumberLapsed("The lease of this process's worker number has run out.")
         if bucket is None:
             bucket = random.getrandbits(10)
@@ -291,15 +291,17 @@ class IdMaker:
     @property
     def lapsed(self) -> bool:
         """Whether it would make no id now."""
-        return self._past(max(self._last, self._milliseconds()))
-
-    def _past(self, milliseconds: int) -> bool:
-        return milliseconds > self._good_until_ms or time.monotonic_ns() > self._good_until_ns
+        now = max(self._last, self._milliseconds())
+        return now > self._good_until_ms or time.monotonic_ns() > self._good_until_ns
 
     @property
     def spent_until_ms(self) -> int:
         """The latest time inside an id made so far; the worker's lease must outlive it."""
         return self._last
+
+
+def _milliseconds() -> int:
+    return time.time_ns() // _NS_A_MS
 
 
 _makers: list[IdMaker] = []

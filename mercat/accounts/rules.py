@@ -6,7 +6,7 @@ import hmac
 import secrets
 import unicodedata
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, lru_cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar
@@ -203,6 +203,7 @@ API_KEY = "mk_"
 """How the keys of programs begin."""
 _GUEST = "guest."
 _SALT, _SIGNATURE = 16, 16
+_TOKENS_MAX = 4_096
 
 
 def caller_of(person: Any) -> Caller:
@@ -223,6 +224,7 @@ def guest_token(user_id: UserId, key: bytes) -> str:
     return _GUEST + _text(content + _signature(content, key))
 
 
+@lru_cache(_TOKENS_MAX)
 def guest_of(token: str, key: bytes) -> UserId | None:
     """Read whose token this is; None for one that we did not make."""
     if not token.startswith(_GUEST):

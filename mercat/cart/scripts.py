@@ -20,11 +20,15 @@ CHANGED_CARTS = "carts:changed"
 
 def keys_of(store: Store, user: UserId | str) -> list[str]:
     """List the keys of a person's cart, of which that of its lines is known to others too."""
-    cart = f"cart:{user}"
-    cart_id, into, offer = (
-        store.with_slot_of(cart, f"{name}:{user}") for name in ("cart_id", "cart_into", "cart_offer")
-    )
-    return [cart, cart_id, store.part(CHANGED_CARTS, cart), into, offer]
+    shown = str(user)
+    cart, there = "cart:" + shown, store.with_slot_of
+    return [
+        cart,
+        there(cart, "cart_id:" + shown),
+        store.part(CHANGED_CARTS, cart),
+        there(cart, "cart_into:" + shown),
+        there(cart, "cart_offer:" + shown),
+    ]
 
 
 def once_key(store: Store, user: UserId | str, name: str) -> str:

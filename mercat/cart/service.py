@@ -298,7 +298,7 @@ class Cart:
     async def _run_many(self, script: str, asks: Sequence[tuple[UserId, Sequence[Any]]]) -> list[Any]:
         """Run a script for many carts."""
         calls: list[Call] = [
-            (keys_of(self._store, user_id), [str(user_id), _TTL_S, *args]) for user_id, args in asks
+            (keys_of(self._store, shown := str(user_id)), [shown, _TTL_S, *args]) for user_id, args in asks
         ]
         return await self._run_calls(script, [user_id for user_id, _ in asks], calls)
 

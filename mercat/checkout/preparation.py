@@ -544,5 +544,4 @@ def _tenders(wanted: Wanted, basket: Basket, spendable: list[Spendable], total: 
 
 def _label(address: Address) -> dict[str, str]:
     """Answer the address as it goes on the parcel: its parts that are not empty."""
-    parts = ((name, getattr(address, name)) for name in _ADDRESS_PARTS)
-    return {name: part for name, part in parts if part}
+    return {name: part for name in _ADDRESS_PARTS if (part := getattr(address, name))}

@@ -256,6 +256,8 @@ def deliveries(method: ShippingMethod, totals: Totals) -> list[PartDelivery]:
 
 def tenders(total: int, gift_cards: Sequence[GiftCardId], known: Sequence[Spendable]) -> list[Tender]:
     """Say what of a total each gift card pays, in the cart's order, then store credit."""
+    if not known:
+        return []
     by_id = {each.value_id: each for each in known}
     ways = [by_id[each] for each in gift_cards if each in by_id]
     ways += [each for each in known if each.kind == "store_credit"]

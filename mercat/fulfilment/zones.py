@@ -109,10 +109,8 @@ def ways_of(part: PartToSend, zone: DeliveryZone, currency: str, wanted: str | N
     ]
     rates = [rate for rate in fitting if rate.code == wanted] or fitting
     step = money.step(currency)
-    return sorted(
-        [Way(rate, _price_of(rate, part, step)) for rate in rates],
-        key=lambda way: (way.price, way.rate.days),
-    )
+    ways = [Way(rate, _price_of(rate, part, step)) for rate in rates]
+    return sorted(ways, key=lambda way: (way.price, way.rate.days)) if len(ways) > 1 else ways
 
 
 def offered(
@@ -127,34 +125,29 @@ def offered(
     first.
 
     A part whose seller does not have that method travels by its own cheapest one that is brought."""
+    codes: dict[str, DeliveryRate] = {}
+    for each in ways:
+        for way in each:
+            codes.setdefault(way.rate.code, way.rate)
+    if wanted is not None:
+        codes = {wanted: codes[wanted]} if wanted in codes else {}
     methods: list[ShippingMethod] = []
-    for code in dict.fromkeys(way.rate.code for each in ways for way in each):
-        if wanted not in (None, code):
-            continue
-        chosen = [_nearest(each, code) for each in ways]
-        name, days, pickup = next(
-            (way.rate.name, way.rate.days, way.rate.pickup) for way in chosen if way.rate.code == code
-        )
-        rated = [
-            PartRate(
-                part.seller_id,
-                way.price,
-                arrives(leaves, way.rate.days, country),
-                way.rate.code,
-                way.rate.name,
-            )
-            for part, way, leaves in zip(parts, chosen, leaving, strict=True)
-        ]
+    for code, rate in codes.items():
+        rated: list[PartRate] = []
+        for part, each, leaves in zip(parts, ways, leaving, strict=True):
+            way = _nearest(each, code)
+            day = arrives(leaves, way.rate.days, country)
+            rated.append(PartRate(part.seller_id, way.price, day, way.rate.code, way.rate.name))
         methods.append(
             ShippingMethod(
                 code=code,
-                name=name,
-                price=sum(each.price for each in rated),
+                name=rate.name,
+                price=sum([each.price for each in rated]),
                 currency=currency,
-                estimated_delivery=max(each.estimated_delivery for each in rated),
-                days=days,
+                estimated_delivery=max([each.estimated_delivery for each in rated]),
+                days=rate.days,
                 parts=rated,
-                pickup=pickup,
+                pickup=rate.pickup,
             )
         )
     return sorted(methods, key=lambda method: (method.price, method.estimated_delivery))

@@ -92,12 +92,7 @@ class Members:
             kind = kind.type
         match kind:
             case inspect.StructType() if isinstance(value, dict):
-                fields = self._fields(kind)
-                for name, member in cast("Mapping[str, Any]", value).items():
-                    if name in fields:
-                        self._look(fields[name], member, f"{at}/{name}")
-                    elif name != kind.tag_field:
-                        raise _unknown(name, fields, at)
+                self._look_into(kind, cast("Mapping[str, Any]", value), at)
             case inspect.ListType() if isinstance(value, list):
                 for n, item in enumerate(cast("list[Any]", value)):
                     self._look(kind.item_type, item, f"{at}/{n}")
@@ -110,6 +105,15 @@ class Members:
                     self._look(structs[0], value, at)
             case _:
                 pass
+
+    def _look_into(self, kind: inspect.StructType, value: Mapping[str, Any], at: str) -> None:
+        fields = self._fields(kind)
+        for name, member in value.items():
+            if name not in fields:
+                if name != kind.tag_field:
+                    raise _unknown(name, fields, at)
+            elif isinstance(member, dict | list):
+                self._look(fields[name], member, f"{at}/{name}")
 
     def _fields(self, kind: inspect.StructType) -> dict[str, inspect.Type]:
         fields = self._names.get(kind.cls)

@@ -21,7 +21,7 @@ _LEASED_S = 55
 """A lease is a minute; ours ends a little earlier, for clocks that do not run alike."""
 _KEPT_EVERY_S = 15
 _LOOKS_EVERY_S = 0.25
-"""A clock that jumps ahead, as where a machine slept, ends a lease at once: until it is renewed nothing can be sold."""
+"""Of a lease that a clock ended by a jump, as where a machine slept: nothing is sold until it is renewed."""
 
 
 class WorkerLease:

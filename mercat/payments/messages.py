@@ -91,7 +91,7 @@ class Charge(Struct, frozen=True):
 
     @property
     def tendered(self) -> int:
-        return sum(tender.amount for tender in self.tenders)
+        return sum(tender.amount for tender in self.tenders) if self.tenders else 0
 
     @property
     def by_card(self) -> int:

@@ -163,15 +163,14 @@ def lines_of_capture(captured: Captured) -> list[BookedLine]:
             price = captured.gross.get(account, 0)
             whole = captured.kept_of(account) if price else 0
             _, fee = (captured.kept or {}).get(account, (0, 0))
-            found: dict[LineKind, int] = {
-                "commission": fee - whole,
-                "fee": -fee,
-                "discount": -amount - (price - whole),
-            }
-            lines.append((int(number), "sale", price))
-            for name, each in found.items():
-                if each:
-                    lines.append((int(number), name, each))
+            seller_id = int(number)
+            lines.append((seller_id, "sale", price))
+            if whole != fee:
+                lines.append((seller_id, "commission", fee - whole))
+            if fee:
+                lines.append((seller_id, "fee", -fee))
+            if discount := whole - price - amount:
+                lines.append((seller_id, "discount", discount))
     return lines
 
 

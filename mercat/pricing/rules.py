@@ -88,6 +88,8 @@ def _taxable(basket: PricedBasket) -> tuple["_Off", list[int]]:
     amounts = _amounts(basket)
     deliveries = [part.shipping for part in basket.parts]
     off = _take_off(basket.reductions, amounts, deliveries)
+    if not basket.reductions:
+        return off, amounts + deliveries
     return off, [
         *map(int.__sub__, amounts, off.lines),
         *map(int.__sub__, deliveries, off.parts),
@@ -95,7 +97,6 @@ def _taxable(basket: PricedBasket) -> tuple["_Off", list[int]]:
 
 
 def _total(basket: PricedBasket, rates: TaxRates) -> Totals:
-    amounts = _amounts(basket)
     off, taxable = _taxable(basket)
     ppm = [rates.by_class.get(line.tax_class, rates.standard) for line in basket.lines]
     ppm += [rates.shipping] * len(basket.parts)
@@ -106,25 +107,25 @@ def _total(basket: PricedBasket, rates: TaxRates) -> Totals:
         taxes = _said_taxes([line.tax_class for line in basket.lines], taxable, rates.said, step)
         taxed = zip(taxes, taxable, strict=True)
         ppm = [_ppm_of(tax, amount, included=rates.included) for tax, amount in taxed]
-    by_shop = list(map(int.__sub__, off.lines, off.by_sellers)) + off.waived
-    shop_taxes = _shop_taxes(taxable, by_shop, ppm, rates, step)
-    subtotal, discount, shipping = sum(amounts), sum(off.lines), sum(taxable[len(amounts) :])
-    tax = sum(taxes)
+    shop_taxes = _shop_taxes(taxable, off, ppm, rates, step) if rates.included else [0] * len(taxable)
+    n_lines = len(basket.lines)
+    discount, shipping, tax = sum(off.lines), sum(taxable[n_lines:]), sum(taxes)
+    goods = sum(taxable) - shipping
     return Totals(
-        subtotal=subtotal,
+        subtotal=goods + discount,
         discount=discount,
         shipping=shipping,
         tax=tax,
-        total=subtotal - discount + shipping + (0 if rates.included else tax),
+        total=goods + shipping + (0 if rates.included else tax),
         lines=list(map(LineTotal, off.lines, off.by_sellers, taxes, shop_taxes)),
         parts=[
             PartTotal(part.seller_id, *each)
             for part, *each in zip(
                 basket.parts,
-                taxable[len(amounts) :],
+                taxable[n_lines:],
                 off.waived,
-                taxes[len(amounts) :],
-                shop_taxes[len(amounts) :],
+                taxes[n_lines:],
+                shop_taxes[n_lines:],
                 strict=True,
             )
         ],
@@ -251,15 +252,14 @@ def _ppm_of(tax: int, amount: int, *, included: bool) -> int:
 
 
 def _shop_taxes(
-    taxable: Sequence[int], by_shop: Sequence[int], ppm: Sequence[int], rates: TaxRates, step: int
+    taxable: Sequence[int], off: _Off, ppm: Sequence[int], rates: TaxRates, step: int
 ) -> list[int]:
-    """Answer the tax within what the shop bears of each amount, where prices include it.
+    """Answer the tax within what the shop bears of each amount; prices include it.
 
     With the tax that is collected it is the tax within what sellers are paid for, so a discount of the shop
     changes nothing for them. It is never more than the shop bears."""
     taxes = [0] * len(taxable)
-    if not rates.included:
-        return taxes
+    by_shop = [*map(int.__sub__, off.lines, off.by_sellers), *off.waived]
     for rate, places in _together(ppm, rates.taxed_by):
         borne = [by_shop[n] for n in places]
         collected = sum(taxable[n] for n in places)

@@ -1,7 +1,7 @@
 -- name: write_many(review_ids, product_ids, user_ids, authors, stars, titles, bodies, written_ats, vouched_for)
 -- What was written, and which asks came from somebody to whom the product was never delivered; an ask in neither had
 -- its review already. `vouched` says whether a review brought along is verified; null asks our own memory,
--- whose rows are share-locked so that a delivery heard meanwhile cannot be missed by both sides.
+-- whose rows are share-locked so that what is paid back meanwhile cannot be missed by both sides.
 with asked as materialized (
     select a.*, mine.delivered,
         row_number() over (partition by a.product_id, a.user_id order by a.n) as attempt
@@ -116,18 +116,9 @@ where r.review_id = net.review_id;
 -- name: votes(review_id)
 select user_id, helpful, unhelpful from reviews.review where review_id = :review_id;
 
--- name: remember_purchases(user_ids, product_ids, order_ids)
-insert into reviews.bought (user_id, product_id, order_id, state)
-select distinct *, 'bought' from unnest(:user_ids::bigint[], :product_ids::bigint[], :order_ids::bigint[])
-order by 1, 2, 3
-on conflict do nothing;
-
--- name: forget_purchases(user_ids, order_ids)
-update reviews.bought b set state = 'cancelled'
-from unnest(:user_ids::bigint[], :order_ids::bigint[]) as told (user_id, order_id)
-where b.user_id = told.user_id and b.order_id = told.order_id and b.state = 'bought';
-
 -- name: remember_deliveries(user_ids, product_ids, order_ids)
+-- Releases before wrote a row for each purchase already, 'bought'; a buyer may review once it is here, so now it is
+-- written then.
 insert into reviews.bought as b (user_id, product_id, order_id, state)
 select distinct *, 'delivered' from unnest(:user_ids::bigint[], :product_ids::bigint[], :order_ids::bigint[])
 order by 1, 2, 3
@@ -256,7 +247,7 @@ with told as (
     delete from reviews.review r using writer w
     where r.user_id = w.user_id and r.product_id = w.product_id and not exists (
         select from reviews.bought b
-        where b.product_id = w.product_id and b.state <> 'cancelled'
+        where b.product_id = w.product_id and b.state = 'delivered'
             and (b.user_id = w.user_id
                 or b.user_id in (select guest_id from reviews.formerly f where f.user_id = w.user_id))
             and (b.user_id, b.product_id, b.order_id) not in (select user_id, product_id, order_id from ended))

@@ -8,9 +8,7 @@ import asyncpg
 from mercat import ids
 from mercat.events import (
     AccountErased,
-    OrderCancelled,
     OrderDelivered,
-    OrderPlaced,
     PartChanged,
     ProductsRefunded,
 )
@@ -241,18 +239,6 @@ class Reviews:
             for some in _chunks(votes):
                 await self._db.execute(queries.vote_many, *sql.columns(some))
         return new
-
-    @on(OrderPlaced)
-    async def remember_purchases(self, db: asyncpg.Connection, events: list[OrderPlaced]) -> None:
-        bought = [
-            (event.user_id, line.product_id, event.order_id) for event in events for line in event.lines
-        ]
-        await db.execute(queries.remember_purchases, *sql.columns(bought, 3))
-
-    @on(OrderCancelled)
-    async def forget_purchases(self, db: asyncpg.Connection, events: list[OrderCancelled]) -> None:
-        cancelled = [(event.user_id, event.order_id) for event in events]
-        await db.execute(queries.forget_purchases, *sql.columns(cancelled))
 
     @on(OrderDelivered)
     async def remember_deliveries(self, db: asyncpg.Connection, events: list[OrderDelivered]) -> None:

@@ -102,6 +102,9 @@ class Endpoint(NamedTuple):
     handler: Handler
 
 
+_PRIVATE = b"cache-control", PRIVATE.encode()
+
+
 class _Node:
     """A segment of paths: what may follow it, and who answers where a path ends here."""
 
@@ -173,8 +176,8 @@ class Router:
             response = Response(status_code=499)
         except Exception as error:
             response = await self._tell(request, refusal_of(error, scope["path"]))
-        if "cache-control" not in response.headers:
-            response.headers["cache-control"] = PRIVATE
+        if not any(name == b"cache-control" for name, _ in response.raw_headers):
+            response.raw_headers.append(_PRIVATE)
         await response(scope, receive, send)
 
     def _handler(self, scope: Scope) -> Handler:

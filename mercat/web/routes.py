@@ -2,15 +2,16 @@
 
 from collections.abc import Callable
 from http import HTTPStatus
+from string import Formatter
 from typing import Any, cast
 
 import asyncpg
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
 from mercat.catalog import Catalog
 from mercat.ids import OrderId, ProductId
-from mercat.kit import codec
 from mercat.kit.host import for_ever
 from mercat.kit.rpc import serve
 from mercat.payments import declaration
@@ -375,12 +376,14 @@ def _audited(forms: Audited, endpoint: Endpoint) -> Endpoint:
 
 def located(location: str, handler: Handler) -> Handler:
     """Make a handler whose 201 says where what it made is (RFC 9110, 10.2.2)."""
+    names = [name for _, name, _, _ in Formatter().parse(location) if name]
+    read = msgspec.json.Decoder(msgspec.defstruct("Made", [(name, Any, None) for name in names])).decode
 
     async def answer(request: Request) -> Response:
         response = await handler(request)
         if response.status_code == HTTPStatus.CREATED:
-            made = codec.decode(bytes(response.body), dict[str, Any])
-            response.headers["location"] = location.format(**request.path_params, **made)
+            made = msgspec.structs.asdict(read(response.body))
+            response.headers["location"] = location.format(**{**made, **request.path_params})
         return response
 
     return answer

@@ -246,16 +246,27 @@ async def test_a_reply_stands_beside_the_review(reviews, bought):
         await reviews.reply(ReviewId(1), Reply("Nobody"))
 
 
-async def test_writing_waits_for_a_delivery_that_is_being_heard(reviews, local, db, heard):
-    await heard(placed(1, ANN, TEA))
+async def test_a_purchase_that_is_not_here_yet_writes_no_row(reviews, heard, db):
+    """A shop has many orders, and few of their buyers write."""
+    await heard(placed(1, ANN, TEA, CUP))
+    assert await db.fetchval("select count(*) from reviews.bought") == 0
+    await heard(delivered(1, ANN, TEA))
+    assert (await reviews.write(ANN, TEA, NewReview(stars=5, body="Lovely."))).verified
+    with pytest.raises(NotABuyer):
+        await reviews.write(ANN, CUP, NewReview(stars=5, body="Lovely."))
+
+
+async def test_writing_waits_for_a_refund_that_is_being_heard(reviews, local, db, heard):
+    await heard(placed(1, ANN, TEA), delivered(1, ANN, TEA))
     async with db.acquire() as follower:
         hearing = follower.transaction()
         await hearing.start()
-        await deliver(follower, [delivered(1, ANN, TEA)], [local])
+        await deliver(follower, [refunded(1, ANN, TEA)], [local])
         writing = asyncio.create_task(reviews.write(ANN, TEA, NewReview(stars=5, body="Lovely.")))
         await until(lambda: db.fetchval("select exists (select from pg_locks where not granted)"))
         await hearing.commit()
-    assert (await writing).verified
+    with pytest.raises(NotABuyer):
+        await writing
 
 
 async def test_writing_tells_the_review_and_what_all_come_to(reviews, bought, told):
