@@ -63,7 +63,9 @@ def simulate_of(seed: int, seeds: int, plant: str | None, *, as_json: bool) -> i
 def bench(  # noqa: PLR0913  - an option is a parameter
     name: Annotated[
         str,
-        typer.Argument(metavar="NAME", help="browse, checkout, faults, flash, import, restarts or search."),
+        typer.Argument(
+            metavar="NAME", help="browse, checkout, faults, flash, import, overload, restarts or search."
+        ),
     ],
     seconds: Annotated[float, typer.Option(min=1, max=600, help="How long each measurement lasts.")] = 10,
     people: Annotated[

@@ -22,6 +22,8 @@ class Result:
         self.latencies: list[float] = []
         self.answered: list[float] = []
         """When each good answer came, after the beginning."""
+        self.waited: list[float] = []
+        """How long each good answer took, in the same order."""
         self.statuses: Counter[int] = Counter()
         self.bodies: list[bytes] = []
         self.began = perf_counter()
@@ -52,10 +54,19 @@ class Result:
 
     def percentile(self, share: float) -> float:
         """Milliseconds that this share of the answers took at most."""
-        if not self.latencies:
-            return 0.0
-        ordered = sorted(self.latencies)
-        return ordered[min(len(ordered) - 1, int(len(ordered) * share))] * 1_000
+        return _percentile(self.latencies, share)
+
+    def good_percentile(self, share: float, begin_s: float = 0.0) -> float:
+        """Milliseconds that this share of the good answers took at most; of those that came from then on."""
+        times = zip(self.answered, self.waited, strict=True)
+        return _percentile([waited for at, waited in times if at > begin_s], share)
+
+
+def _percentile(seconds: list[float], share: float) -> float:
+    if not seconds:
+        return 0.0
+    ordered = sorted(seconds)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * share))] * 1_000
 
 
 class _Connection(asyncio.Protocol):
@@ -191,6 +202,7 @@ class Load:
         result.latencies.append(now - due)
         if 200 <= status < 300:
             result.answered.append(now - result.began)
+            result.waited.append(now - due)
         if body:
             result.bodies.append(body)
         if self._heard:

@@ -10,6 +10,7 @@ from mercat.lab.bench.checkout import checkout
 from mercat.lab.bench.faults import faults
 from mercat.lab.bench.flash import flash
 from mercat.lab.bench.importing import importing
+from mercat.lab.bench.overload import overload
 from mercat.lab.bench.report import Report
 from mercat.lab.bench.restarts import restarts
 from mercat.lab.bench.search import search
@@ -21,6 +22,7 @@ _BENCHMARKS: dict[str, Callable[..., Awaitable[Report]]] = {
     "faults": faults,
     "flash": flash,
     "import": importing,
+    "overload": overload,
     "restarts": restarts,
     "search": search,
 }

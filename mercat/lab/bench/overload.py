@@ -1,0 +1,123 @@
+"""Three times as many requests as the shop can answer, of each kind: who is answered is answered soon, the
+others are told at once, and it is over as soon as they are gone."""
+
+import asyncio
+import itertools
+from collections.abc import Awaitable, Callable
+from typing import Any, NamedTuple
+
+import httpx
+
+from mercat.lab.bench.checkout import ShopperPool, invite, stock_shelves
+from mercat.lab.bench.load import Load, Result, request
+from mercat.lab.bench.report import Report
+from mercat.lab.bench.shop import audited, memory_mb, opened, staff
+
+_TIMES = 3
+_AT_ONCE = 128
+_CROWD = 3_000
+"""Connections of a crowd: enough for all who are answered within a second."""
+_BUYERS = 4_500
+_BEST_S = 8.0
+_LEAD_S = 2
+"""Until the crowd is there; neither counted as answers nor as refusals."""
+_AFTER_S = 6.0
+_RECOVERED_S = 2.0
+_BESIDE_S = 10.0
+_BESIDE_TIMES = 10
+_RATE_MAX = 20_000.0
+"""What the load generator can offer beside the shop, on the same processors."""
+_MEMBER = {"email": "ann@overload.example.com", "password": "a crowd of shoppers"}
+Run = Callable[[int, float, float], Awaitable[Result]]
+"""So many connections, seconds, and requests a second (0: as many as are answered)."""
+
+
+class _Kind(NamedTuple):
+    name: str
+    run: Run
+
+
+async def overload(seconds: float) -> Report:
+    """Offer search, pages and checkout three times what they can, one after another; then search ten times
+    beside a checkout at half of its best."""
+    async with opened(demo=True, more={"MERCAT_CONNECTIONS_OF_NETWORK": "0"}) as shop, staff(shop) as at_work:
+        crowd = ShopperPool(at_work, await invite(at_work, _BUYERS), await stock_shelves(at_work))
+        while await crowd.fill():
+            pass
+        filling = asyncio.create_task(crowd.keep_filling())
+        searches = _kind(shop.port, "search", await _searches(shop.port))
+        kinds = [
+            searches,
+            _kind(shop.port, "pages", await _pages(shop.port)),
+            _Kind("checkout", lambda connections, s, rate: crowd.run(shop.port, connections, s, rate)),
+        ]
+        found = {kind.name: await _overloaded(kind.run, seconds) for kind in kinds}
+        buying, best = kinds[-1].run, found["checkout"]["best_per_s"]
+        alone = await buying(_AT_ONCE, _BESIDE_S, best / 2)
+        rate = min(_RATE_MAX, _BESIDE_TIMES * found["search"]["best_per_s"])
+        beside, _ = await asyncio.gather(
+            buying(_AT_ONCE, _BESIDE_S, best / 2), searches.run(_CROWD, _BESIDE_S, rate)
+        )
+        filling.cancel()
+        findings = await audited(shop)
+    return Report(
+        name="overload",
+        rate_per_s=best,
+        floor_per_s=best,
+        ratio=found["checkout"]["share_of_best"],
+        p50_ms=alone.good_percentile(0.5),
+        p99_ms=found["checkout"]["p99_ms"],
+        audit_violations=sum(finding.violations for finding in findings),
+        more={
+            **found,
+            "checkout_p99_ms_at_half": round(alone.good_percentile(0.99), 1),
+            "checkout_p99_ms_beside_ten_times_search": round(beside.good_percentile(0.99), 1),
+        },
+    )
+
+
+async def _overloaded(run: Run, seconds: float) -> dict[str, Any]:
+    """Find the best rate of a kind, offer three times that, then half of it."""
+    await run(_AT_ONCE, _LEAD_S, 0.0)
+    best = (await run(_AT_ONCE, _BEST_S, 0.0)).rate
+    before = memory_mb()
+    offered = min(_RATE_MAX, _TIMES * best)
+    over = await run(_CROWD, _LEAD_S + seconds, offered)
+    after = await run(_AT_ONCE, _AFTER_S, best / 2)
+    return {
+        "best_per_s": round(best, 1),
+        "offered_per_s": round(offered, 1),
+        "share_of_best": round(over.rate_between(_LEAD_S, _LEAD_S + seconds) / best, 3),
+        "p99_ms": round(over.good_percentile(0.99, _LEAD_S), 1),
+        "statuses": {str(status): count for status, count in sorted(over.statuses.items())},
+        "memory_mb": [round(before), round(memory_mb())],
+        "rate_2_s_after": round(after.rate_between(_RECOVERED_S, _AFTER_S), 1),
+        "p99_ms_2_s_after": round(after.good_percentile(0.99, _RECOVERED_S), 1),
+    }
+
+
+def _kind(port: int, name: str, requests: list[bytes]) -> _Kind:
+    endless = itertools.cycle(requests)
+    return _Kind(name, lambda connections, seconds, rate: Load(port, endless).run(connections, seconds, rate))
+
+
+async def _searches(port: int) -> list[bytes]:
+    """Write searches of which no two in a row are remembered."""
+    words = ("lamp", "headphones", "mug", "chair", "tea", "shoes", "phone", "bag")
+    return [
+        request("GET", f"/api/v1/search?q={word}&limit={limit}&filters[price_max]={price}")
+        for price in range(20, 2_000, 20)
+        for limit in (10, 20)
+        for word in words
+    ]
+
+
+async def _pages(port: int) -> list[bytes]:
+    """Write the page of somebody's wishlist, which is made anew for each who asks."""
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}/api/v1") as http:
+        await http.post("/accounts", json={**_MEMBER, "name": "Ann"})
+        token = (await http.post("/sessions", json=_MEMBER)).json()["token"]
+        http.headers["authorization"] = f"Bearer {token}"
+        for product in (await http.get("/products", params={"limit": 12})).json()["products"]:
+            (await http.put(f"/wishlist/{product['product_id']}")).raise_for_status()
+    return [request("GET", "/wishlist", {"Cookie": f"mercat_session={token}"})]
