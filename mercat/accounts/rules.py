@@ -106,7 +106,7 @@ def normal_password(password: str) -> str:
 def password_problem(password: str, email: str, name: str) -> str | None:
     """Say why a password in normal form is too easy to guess; None where it is not.
 
-    Source: NIST SP 800-63B, 5.1.1.2: length, no list but that of common ones, and what is known of its owner."""
+    Source: NIST SP 800-63B, 5.1.1.2: length, a list of common ones, and what is known of its owner."""
     if not PASSWORD_MIN <= len(password) <= PASSWORD_MAX:
         return f"A password has {PASSWORD_MIN} to {PASSWORD_MAX} characters."
     if not normal_text(password):

@@ -378,8 +378,12 @@ class ApiDocs:
         return self._kept(self._styles, "text/css")
 
     def _kept(self, content: bytes, media_type: str) -> Response:
-        tag = f'W/"{len(content):x}-{crc32(content):x}"'  # here, because it is too long for the door to tag it
-        return Response(content, media_type=media_type, headers={"Cache-Control": SELDOM_CHANGED, "ETag": tag})
+        tag = (
+            f'W/"{len(content):x}-{crc32(content):x}"'  # here, because it is too long for the door to tag it
+        )
+        return Response(
+            content, media_type=media_type, headers={"Cache-Control": SELDOM_CHANGED, "ETag": tag}
+        )
 
 
 def _needed(route: PublicRoute) -> str:
