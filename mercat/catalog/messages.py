@@ -448,6 +448,9 @@ PRICE_EDIT_MAX = 1_000
 """Offers whose prices are changed at once."""
 HUNDREDTHS_LEAST, HUNDREDTHS_MOST = -9_999, 100_000
 Hundredths = Annotated[int, Meta(ge=HUNDREDTHS_LEAST, le=HUNDREDTHS_MOST)]
+RATE_UNIT = 1_000_000
+RATE_MOST = RATE_UNIT * RATE_UNIT  # a million to one
+MarketRate = Annotated[int, Meta(ge=1, le=RATE_MOST)]
 """Of a percent: from a reduction by 99.99 % to eleven times as much."""
 
 
@@ -897,6 +900,8 @@ class Market(Struct, frozen=True, kw_only=True):
     round_to: MinorPrice = 0
     """None: a price is as it comes out."""
     less: MinorPrice = 0
+    rate: MarketRate | None = None
+    """A rate of exchange in millionths: it suggests prices of their own, and computes none."""
 
 
 class MarketSet(Struct, frozen=True):
