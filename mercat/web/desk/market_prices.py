@@ -34,7 +34,7 @@ class PriceByMarketShown(Struct, frozen=True, kw_only=True):
     own: Amount | None
     """The offer's own price there; null: the market makes it."""
     suggested: Amount | None
-    """What the market's rate of exchange makes of the offer's price; it is charged once it is set as its own."""
+    """What the market's rate of exchange makes of the offer's price. It is charged once it is its own."""
 
 
 class PricesByMarketShown(Struct, frozen=True, kw_only=True):
