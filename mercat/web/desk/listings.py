@@ -43,6 +43,7 @@ from mercat.inventory import Stock, StockQuantity
 from mercat.kit.http import Answer
 from mercat.kit.refusals import Invalid, NotFound, Refusal, Stale
 from mercat.kit.rpc import Caller
+from mercat.kit.text import as_seen
 from mercat.media import Medium
 from mercat.sellers import SellerListing
 from mercat.shop import Shop
@@ -393,8 +394,11 @@ def _check_own(listing: ListingAsk, own: Mapping[str, Any]) -> None:
 
 def _options(asked: list[OptionAsk]) -> dict[str, list[str]]:
     found = {each.name: each.values for each in asked}
-    if len(found) < len(asked):
+    if len({as_seen(name) for name in found}) < len(asked):
         raise Invalid("Two options have the same name.", pointer="/options")
+    for n, each in enumerate(asked):
+        if len({as_seen(value) for value in each.values}) < len(set(each.values)):
+            raise Invalid("Two values look the same.", pointer=f"/options/{n}/values")
     return found
 
 
