@@ -360,7 +360,7 @@ class CartProblemText(NamedTuple):
     short: str
 
 
-class Removed(NamedTuple):
+class JustRemoved(NamedTuple):
     """What was just taken out of a cart."""
 
     title: str
@@ -414,7 +414,7 @@ class CartPages:
             response.headers["HX-Trigger"] = "cart-changed"
         return response
 
-    async def _removed(self, request: Request) -> Removed | None:
+    async def _removed(self, request: Request) -> JustRemoved | None:
         """Name what was just taken out, as the address says it, so that it can be put back."""
         asked = request.query_params.get("removed") if request.method == "GET" else None
         if not asked:
@@ -422,7 +422,7 @@ class CartPages:
         with suppress(NotFound):
             offer = (await self._shop.catalog.offers([offer_id := id_of(asked, OfferId)])).get(offer_id)
             quantity = number_in(request.query_params.get("quantity"), 1, 1, QUANTITY_MAX)
-            return Removed(offer.title, offer_id, quantity) if offer else None
+            return JustRemoved(offer.title, offer_id, quantity) if offer else None
         return None
 
     async def _goes_with(

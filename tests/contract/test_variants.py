@@ -130,7 +130,7 @@ async def test_two_options_or_values_that_look_the_same_are_refused(people, alik
     assert (refused.status_code, refused.json()["pointer"]) == (422, "/options")
 
 
-@pytest.mark.parametrize("url", ["//elsewhere.example/a.png", "/\\elsewhere.example", "/\t/elsewhere.example"])
+@pytest.mark.parametrize("url", ["//else.example/a.png", "/\\elsewhere.example", "/\t/elsewhere.example"])
 async def test_no_picture_is_of_an_address_that_only_looks_like_the_shops_own(people, url):
     body = {"title": "Mug", "description": "", "category": "Cups", "price": 5, "quantity": 1}
     refused = await people.seller.post(PRODUCTS, json=body | {"images": [url]})
