@@ -84,11 +84,11 @@ WholeAttribute = str | int | float | bool
 AttributeName = Annotated[str, Meta(min_length=1, max_length=ATTRIBUTE_NAME_MAX, pattern=SEEN_LINE)]
 AttributeText = Annotated[str, Meta(max_length=ATTRIBUTE_TEXT_MAX, pattern=PROSE)]
 Attributes = Annotated[dict[AttributeName, AttributeText | float | bool], Meta(max_length=ATTRIBUTES_MAX)]
-_IMAGE = with_words(  # a browser takes `//` and `/\\` for the beginning of another shop's address
+IMAGE_PATTERN = with_words(  # a browser takes `//` and `/\\` for the beginning of another shop's address
     r"^(https?://|/(?![/\\])[^\x00-\x20\\]*(?![\s\S]))",
     "Give the address of a picture: https://… or one of POST /media.",
 )
-ImageUrl = Annotated[str, Meta(max_length=IMAGE_URL_MAX, pattern=_IMAGE)]
+ImageUrl = Annotated[str, Meta(max_length=IMAGE_URL_MAX, pattern=IMAGE_PATTERN)]
 Images = Annotated[list[ImageUrl], Meta(max_length=IMAGES_MAX)]
 Alts = dict[ImageUrl, Annotated[str, Meta(max_length=TITLE_MAX, pattern=PROSE)]]
 """By a picture's address what is said to who cannot see it; the product's title where it is not there."""
