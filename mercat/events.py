@@ -346,6 +346,16 @@ class PartChanged(Event, frozen=True, kw_only=True):
     product_ids: list[ProductId]
 
 
+class ProductsArrived(Event, frozen=True, kw_only=True):
+    """The first units of these products in an order were delivered, whatever of it is still on its way."""
+
+    key = "order_id"
+
+    order_id: OrderId
+    user_id: UserId
+    product_ids: list[ProductId]
+
+
 class ProductsRefunded(Event, frozen=True, kw_only=True):
     """Every unit of these products in an order was paid back: cancelled, come back, or left where it was."""
 
@@ -790,6 +800,7 @@ AnyEvent = (
     | OrderLinkAsked
     | UnitsCancelled
     | PartChanged
+    | ProductsArrived
     | ProductsRefunded
     | RefundPaid
     | RefundFailed

@@ -3,6 +3,8 @@
 Whether a number is in use only the member state knows (VIES); that is not asked here.
 """
 
+from unicodedata import normalize
+
 from stdnum.eu import vat
 
 EU = frozenset(
@@ -18,7 +20,7 @@ _GREECE = {"EL": "GR"}
 def vat_number(given: str) -> str | None:
     """Return a number as it is written in full, as `ATU13585627`; None where its form is wrong."""
     try:
-        return str(vat.validate(given))
+        return str(vat.validate(normalize("NFKC", given)))
     except Exception:
         return None
 

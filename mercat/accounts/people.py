@@ -168,7 +168,7 @@ class People:
         row = await self._db.fetchrow(queries.by_id, user_id)
         if row is None:
             raise SignInFirst
-        problem, wanted = changed_account(change, row["email"])
+        problem, wanted = changed_account(change, row["email"], row["name"])
         if problem:
             raise Invalid(problem[0], pointer=problem[1])
         if wanted.email is not None or wanted.password is not None:
@@ -266,7 +266,7 @@ class People:
         link_id, now = self._link(reset.token), clock.now()
         person = await self._of_reset_link(link_id)
         password = normal_password(reset.password)
-        if problem := password_problem(password, person["email"]):
+        if problem := password_problem(password, person["email"], person["name"]):
             raise Invalid(problem, pointer="/password")
         hashed = await self._passwords.hash(password)
         # Before the change too: a crash after it leaves no session that the old password began.

@@ -53,7 +53,7 @@ select events.tell('PasswordResetAsked', jsonb_build_object('event', 'PasswordRe
 from person cross join asked;
 
 -- name: person_of_link(link_id, kind, now)
-select p.user_id, p.email
+select p.user_id, p.email, p.name
 from accounts.link l
 join accounts.person p using (user_id)
 where l.link_id = :link_id and l.kind = :kind and l.expires_at > :now;

@@ -62,7 +62,7 @@ def account_problem(email: str | None, password: str, name: str) -> tuple[str, s
     """Say what keeps an account from being opened, and which field it is in; None where nothing does."""
     if email is None:
         return EMAIL_PROBLEM, "/email"
-    if problem := password_problem(password, email):
+    if problem := password_problem(password, email, name):
         return problem, "/password"
     if problem := name_problem(name):
         return problem, "/name"
@@ -76,7 +76,9 @@ def name_problem(name: str) -> str | None:
     return None if is_line(name) else "A name has no control characters."
 
 
-def changed_account(change: PersonChange, email: str) -> tuple[tuple[str, str] | None, PersonChange]:
+def changed_account(
+    change: PersonChange, email: str, named: str
+) -> tuple[tuple[str, str] | None, PersonChange]:
     """Say what is wrong with a change of an account and in which field; and the change in normal form,
     without what stays as it is."""
     name = normal_text(change.name) if change.name is not None else None
@@ -87,7 +89,7 @@ def changed_account(change: PersonChange, email: str) -> tuple[tuple[str, str] |
         problem = words, "/name"
     elif change.email is not None and new_email is None:
         problem = EMAIL_PROBLEM, "/email"
-    elif password is not None and (words := password_problem(password, new_email or email)):
+    elif password is not None and (words := password_problem(password, new_email or email, name or named)):
         problem = words, "/password"
     if new_email == email:
         new_email = None
@@ -101,31 +103,41 @@ def normal_password(password: str) -> str:
     return unicodedata.normalize("NFC", password)
 
 
-def password_problem(password: str, email: str) -> str | None:
+def password_problem(password: str, email: str, name: str) -> str | None:
     """Say why a password in normal form is too easy to guess; None where it is not.
 
-    Source: NIST SP 800-63B, 5.1.1.2: length, and no list but that of common ones."""
+    Source: NIST SP 800-63B, 5.1.1.2: length, a list of common ones, and what is known of its owner."""
     if not PASSWORD_MIN <= len(password) <= PASSWORD_MAX:
         return f"A password has {PASSWORD_MIN} to {PASSWORD_MAX} characters."
     if not normal_text(password):
         return "A password of spaces alone is easy to guess. A short sentence is good."
     typed = unicodedata.normalize("NFKC", password).strip().casefold()
-    if typed in (email.casefold(), email.casefold().partition("@")[0]):
-        return "Your e-mail address is easy to guess as a password. A short sentence is good."
-    if any(each in _common_passwords() for each in _tried_with(typed)):
+    tried, own = list(_tried_with(typed)), _known_of(email, name)
+    if any(each in own for each in tried):
+        return "Your name or e-mail address is easy to guess as a password. A short sentence is good."
+    if any(each in _common_passwords() for each in tried):
         return "Very many people have this password, so it is tried first. A short sentence is good."
     if _is_pattern(typed):
         return "A password that repeats or counts on is easy to guess. A short sentence is good."
     return None
 
 
+def _known_of(email: str, name: str) -> set[str]:
+    """Return what everybody who knows somebody tries first, as `_tried_with` writes it."""
+    words = [_plain(name), *map(_plain, name.split()), email, email.partition("@")[0]]
+    return {each.casefold() for each in words} | {_plain(each).casefold() for each in words}
+
+
+def _plain(text: str) -> str:
+    text = unicodedata.normalize("NFKD", text)
+    return "".join(each for each in text if not unicodedata.combining(each) and not each.isspace())
+
+
 def _tried_with(password: str) -> Iterator[str]:
     """Yield the words that who guesses passwords turns into this one: wide letters, accents, blanks between
     letters, what stands there twice, digits and signs at the end."""
     yield password
-    plain = unicodedata.normalize("NFKD", password)
-    plain = "".join(each for each in plain if not unicodedata.combining(each) and not each.isspace())
-    yield plain
+    yield (plain := _plain(password))
     yield plain[: (plain + plain).find(plain, 1)]
     if len(stem := plain.rstrip("0123456789!?.*#_-")) >= _STEM_MIN:
         yield stem

@@ -38,6 +38,7 @@ from mercat.catalog.importing import (
     import_file,
     sorted_files,
 )
+from mercat.catalog.market_rules import MarketRule
 from mercat.catalog.messages import (
     FORMER_PATH_MAX,
     HUNDREDTHS_LEAST,
@@ -46,6 +47,8 @@ from mercat.catalog.messages import (
     MARKET_COUNTRIES_MAX,
     MARKETS_MAX,
     PRICE_EDIT_MAX,
+    RATE_MOST,
+    RATE_UNIT,
     VARIANTS_MAX,
     AnyProduct,
     AnyProductStatus,
@@ -168,6 +171,8 @@ __all__ = [
     "MARKET_COUNTRIES_MAX",
     "ONLY_ADDS",
     "PRICE_EDIT_MAX",
+    "RATE_MOST",
+    "RATE_UNIT",
     "VARIANTS_MAX",
     "AnyProduct",
     "AnyProductStatus",
@@ -234,6 +239,7 @@ __all__ = [
     "MarketCode",
     "MarketCountries",
     "MarketName",
+    "MarketRule",
     "MarketSet",
     "MarketsChanged",
     "MinorPrice",

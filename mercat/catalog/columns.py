@@ -25,6 +25,7 @@ from mercat.catalog.messages import (
     EXTERNAL_ID_MAX,
     FORMER_PATH_MAX,
     GRAMS_MAX,
+    IMAGE_PATTERN,
     IMAGE_URL_MAX,
     IMAGES_MAX,
     OPTION_MAX,
@@ -662,6 +663,7 @@ class Columns:
 
     def _loadable(self, field: str, urls: list[str]) -> list[str]:
         kept = [url for url in urls if url.startswith(_LOADABLE) and len(url) <= IMAGE_URL_MAX]
+        kept = [url for url in kept if re.search(IMAGE_PATTERN, url)]
         if len(kept) < len(urls):
             self.cuts.append(
                 Cut(field, "has a picture without an address that begins with https://: left out")

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from msgspec import structs
 
 from mercat.addresses import known_country
-from mercat.catalog.messages import CardPrice, Market, MarketTerm, Offer, Product, ProductOffer
+from mercat.catalog.messages import RATE_UNIT, CardPrice, Market, MarketTerm, Offer, Product, ProductOffer
 from mercat.ids import OfferId
 from mercat.kit.refusals import Invalid
 from mercat.money import MINOR_MAX
@@ -29,11 +29,19 @@ class MarketRule(NamedTuple):
     def price(self, amount: int) -> int:
         """Move an amount: by the market's percentage, then to its kind of price. What costs something goes on
         costing something, and what would round to nothing is left as it is."""
-        moved = (2 * amount * (_WHOLE + self.market.percent) + _WHOLE * self.step) // (2 * _WHOLE * self.step)
+        return self._moved(amount, _WHOLE + self.market.percent, _WHOLE)
+
+    def suggested(self, amount: int) -> int | None:
+        """Suggest a price of its own by the market's rate of exchange, in its kind of price; None without a
+        rate. Nothing is charged by it."""
+        return None if self.market.rate is None else self._moved(amount, self.market.rate, RATE_UNIT)
+
+    def _moved(self, amount: int, times: int, of: int) -> int:
+        moved = (2 * amount * times + of * self.step) // (2 * of * self.step)
         moved = min(max(moved * self.step, min(amount, self.step)), MINOR_MAX)
         to, less = self.market.round_to, self.market.less
-        if to and (times := (2 * moved + to) // (2 * to)):
-            return min(times * to - less, MINOR_MAX)
+        if to and (many := (2 * moved + to) // (2 * to)):
+            return min(many * to - less, MINOR_MAX)
         return moved
 
     def reduced(self, price: int, was_price: int | None) -> tuple[int, int | None]:

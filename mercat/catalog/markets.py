@@ -59,8 +59,10 @@ class Markets:
             if version is not None and version != reached - 1:
                 raise MarketsChanged
             await db.execute(queries.drop_other_markets, [each.code for each in kept])
-            rows = [(each.code, each.name, each.percent, each.round_to, each.less) for each in kept]
-            await db.execute(queries.put_markets, *sql.columns(rows, 5))
+            rows = [
+                (each.code, each.name, each.percent, each.round_to, each.less, each.rate) for each in kept
+            ]
+            await db.execute(queries.put_markets, *sql.columns(rows, 6))
             places = [(country, each.code) for each in kept for country in each.countries]
             await db.execute(queries.put_market_countries, *sql.columns(places, 2))
         await asyncio.sleep(MARKETS_FRESH_S)  # as long as somebody may go by what they read before

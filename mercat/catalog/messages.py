@@ -84,8 +84,11 @@ WholeAttribute = str | int | float | bool
 AttributeName = Annotated[str, Meta(min_length=1, max_length=ATTRIBUTE_NAME_MAX, pattern=SEEN_LINE)]
 AttributeText = Annotated[str, Meta(max_length=ATTRIBUTE_TEXT_MAX, pattern=PROSE)]
 Attributes = Annotated[dict[AttributeName, AttributeText | float | bool], Meta(max_length=ATTRIBUTES_MAX)]
-_IMAGE = with_words(r"^(https?://|/)", "Give the address of a picture: https://… or one of POST /media.")
-ImageUrl = Annotated[str, Meta(max_length=IMAGE_URL_MAX, pattern=_IMAGE)]
+IMAGE_PATTERN = with_words(  # a browser takes `//` and `/\\` for the beginning of another shop's address
+    r"^(https?://|/(?![/\\])[^\x00-\x20\\]*(?![\s\S]))",
+    "Give the address of a picture: https://… or one of POST /media.",
+)
+ImageUrl = Annotated[str, Meta(max_length=IMAGE_URL_MAX, pattern=IMAGE_PATTERN)]
 Images = Annotated[list[ImageUrl], Meta(max_length=IMAGES_MAX)]
 Alts = dict[ImageUrl, Annotated[str, Meta(max_length=TITLE_MAX, pattern=PROSE)]]
 """By a picture's address what is said to who cannot see it; the product's title where it is not there."""
@@ -448,6 +451,9 @@ PRICE_EDIT_MAX = 1_000
 """Offers whose prices are changed at once."""
 HUNDREDTHS_LEAST, HUNDREDTHS_MOST = -9_999, 100_000
 Hundredths = Annotated[int, Meta(ge=HUNDREDTHS_LEAST, le=HUNDREDTHS_MOST)]
+RATE_UNIT = 1_000_000
+RATE_MOST = RATE_UNIT * RATE_UNIT  # a million to one
+MarketRate = Annotated[int, Meta(ge=1, le=RATE_MOST)]
 """Of a percent: from a reduction by 99.99 % to eleven times as much."""
 
 
@@ -897,6 +903,8 @@ class Market(Struct, frozen=True, kw_only=True):
     round_to: MinorPrice = 0
     """None: a price is as it comes out."""
     less: MinorPrice = 0
+    rate: MarketRate | None = None
+    """A rate of exchange in millionths: it suggests prices of their own, and computes none."""
 
 
 class MarketSet(Struct, frozen=True):

@@ -959,7 +959,7 @@ select currency from own union all select currency from catalog.shop limit 1;
 select version from catalog.market_set;
 
 -- name: markets
-select m.code, m.name, m.percent, m.round_to, m.less,
+select m.code, m.name, m.percent, m.round_to, m.less, m.rate,
     array(select c.country from catalog.market_country c where c.market = m.code order by c.country) as countries
 from catalog.market m order by m.name, m.code;
 
@@ -974,11 +974,12 @@ returning version;
 with gone as (delete from catalog.market where code <> all(:codes::text[]))
 delete from catalog.market_country;
 
--- name: put_markets(codes, names, percents, round_tos, lesses)
-insert into catalog.market as m (code, name, percent, round_to, less)
-select * from unnest(:codes::text[], :names::text[], :percents::int[], :round_tos::bigint[], :lesses::bigint[])
+-- name: put_markets(codes, names, percents, round_tos, lesses, rates)
+insert into catalog.market as m (code, name, percent, round_to, less, rate)
+select * from unnest(:codes::text[], :names::text[], :percents::int[], :round_tos::bigint[], :lesses::bigint[],
+    :rates::bigint[])
 on conflict (code) do update set name = excluded.name, percent = excluded.percent, round_to = excluded.round_to,
-    less = excluded.less;
+    less = excluded.less, rate = excluded.rate;
 
 -- name: put_market_countries(countries, markets)
 insert into catalog.market_country (country, market) select * from unnest(:countries::text[], :markets::text[]);

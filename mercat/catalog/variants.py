@@ -29,6 +29,7 @@ from mercat.catalog.rules import (
 from mercat.ids import OfferId, SkuId
 from mercat.kit import clock
 from mercat.kit.refusals import Invalid, NotFound
+from mercat.kit.text import as_seen
 
 _STATES: tuple[ListingStatus, ...] = ("active", "paused", "draft", "archived")
 
@@ -171,7 +172,7 @@ def _check_apart(variants: Sequence[ListedVariant], at: str) -> None:
         if each.options.keys() != names:
             words = "All variants have the same options: " + (", ".join(sorted(names)) or "none") + "."
             raise Invalid(words, pointer=f"{at}/{n}/options")
-        chosen = frozenset(each.options.items())
+        chosen = frozenset((name, as_seen(value)) for name, value in each.options.items())
         if chosen in seen:
             raise Invalid("Another variant has these options.", pointer=f"{at}/{n}/options")
         if each.sku in skus:

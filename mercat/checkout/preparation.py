@@ -267,7 +267,9 @@ class Preparation:
         if place.card is None and ask.payment_method_id is not None:
             raise NotFound("You have no such payment method.", pointer="/payment_method_id")
         destination = destination_of(place.address)
-        quoted = await self._honoured(caller, ask, basket, destination) if ask.quote_id else None
+        quoted = None
+        if ask.quote_id is not None:
+            quoted = await self._honoured(caller, ask, basket, destination)
         lines = quoted.lines if quoted else rules.priced(basket, offers)
         method = await self._method(destination, ask.shipping_method, lines, offers)
         return _Draft(

@@ -104,13 +104,14 @@ class ShippingProfile(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `cut_off`: what is ordered until then (in `time_zone`) counts for the day; `holidays`: on these, and on
     weekends, nothing is packed. Without handling days and a cut-off a parcel leaves on the day of its
-    order."""
+    order. `version`: of what stands; 0: of nothing that was set, or whatever stands."""
 
     zones: Annotated[list[DeliveryZone], Meta(max_length=ZONES_MAX)] = []
     handling_days: HandlingDays | None = None
     cut_off: CutOff | None = None
     time_zone: TimeZone = "UTC"
     holidays: Holidays | None = None
+    version: int = 0
 
 
 class PartToSend(Struct, frozen=True, array_like=True):

@@ -158,9 +158,13 @@ where seller_id = :seller_id and order_id >= :since and order_id < :before
 order by order_id desc limit :rows_max;
 
 -- name: profiles
-select seller_id, profile::text from fulfilment.delivery_profile;
+select seller_id, profile::text, changed_at from fulfilment.delivery_profile;
 
--- name: set_profile(seller_id, profile, changed_at)
-insert into fulfilment.delivery_profile (seller_id, profile, changed_at)
+-- name: set_profile(seller_id, profile, changed_at, seen_at)
+-- Of one that was seen only while it stands; each change has a moment of its own.
+insert into fulfilment.delivery_profile as p (seller_id, profile, changed_at)
 values (:seller_id, :profile::text::jsonb, :changed_at)
-on conflict (seller_id) do update set profile = excluded.profile, changed_at = excluded.changed_at;
+on conflict (seller_id) do update
+    set profile = excluded.profile, changed_at = greatest(excluded.changed_at, p.changed_at + interval '1 microsecond')
+    where :seen_at::timestamptz is null or p.changed_at = :seen_at
+returning changed_at;

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
@@ -41,7 +41,7 @@ from mercat.fulfilment.rules import PROGRESS
 from mercat.ids import LineId, OrderId, SellerId, ShipmentId, UserId
 from mercat.kit import clock, codec, sql
 from mercat.kit.event_log import on
-from mercat.kit.refusals import Invalid, NotFound
+from mercat.kit.refusals import Invalid, NotFound, Stale
 from mercat.kit.snapshot import Snapshot
 from mercat.settings import Settings
 
@@ -52,6 +52,7 @@ _ONE_PART = [PartToSend(SHOP, 0, 1)]
 _FRESH_S = 1.0
 _PROMPT = ShippingProfile()
 _CLOCKS_DIFFER = timedelta(hours=1)
+_BEGINNING, _TICK = datetime(2026, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 
 
 class Fulfilment:
@@ -91,12 +92,17 @@ class Fulfilment:
 
     async def set_shipping_profile(self, seller_id: SellerId, profile: ShippingProfile) -> ShippingProfile:
         """Say where a seller sends to, in place of what was said before. Once it is answered, every process
-        prices by it; Invalid points to what cannot be."""
-        kept = zones.checked(profile)
-        await self._db.execute(queries.set_profile, seller_id, codec.text(kept), clock.now())
+        prices by it; Invalid points to what cannot be, Stale: another version stands."""
+        kept = structs.replace(zones.checked(profile), version=0)
+        seen_at = _BEGINNING + profile.version * _TICK if profile.version else None
+        changed_at = await self._db.fetchval(
+            queries.set_profile, seller_id, codec.text(kept), clock.now(), seen_at
+        )
+        if changed_at is None:
+            raise Stale
         self._profiles.forget()
         await asyncio.sleep(_FRESH_S)  # as long as another process may go by what it read before
-        return kept
+        return structs.replace(kept, version=_version(changed_at))
 
     def _ways(
         self, profiles: zones.Profiles, part: PartToSend, country: str, region: str, code: str | None
@@ -114,7 +120,9 @@ class Fulfilment:
 
     async def _read_profiles(self) -> dict[SellerId, ShippingProfile]:
         return {
-            SellerId(row["seller_id"]): codec.decode(row["profile"], ShippingProfile)
+            SellerId(row["seller_id"]): structs.replace(
+                codec.decode(row["profile"], ShippingProfile), version=_version(row["changed_at"])
+            )
             for row in await self._db.fetch(queries.profiles)
         }
 
@@ -307,6 +315,10 @@ def _line(line: OrderLine) -> SellerLine:
         total=line.total,
         image_url=line.image_url,
     )
+
+
+def _version(changed_at: datetime) -> int:
+    return (changed_at - _BEGINNING) // _TICK
 
 
 def _shipment(row: Any) -> Shipment:

@@ -101,6 +101,13 @@ def normal_text(text: str) -> str:
     return text if any(_is_visible(each) for each in text) else ""
 
 
+def as_seen(text: str) -> str:
+    """Bring a text into the form in which two that look the same are the same but for their case: compatible
+    forms (NFKC), without what has no width."""
+    text = unicodedata.normalize("NFKC", text)
+    return normal_text("".join(each for each in text if each not in _ZERO_WIDTH))
+
+
 def normal_code(text: str) -> str:
     """Bring a code that people type into the form it is compared in: compatible forms (NFKC), no case, no
     blanks around it."""

@@ -470,6 +470,11 @@ def statuses(lines: Lines) -> dict[SellerId, OrderStatus]:
     return {seller_id: status_of(own) for seller_id, own in _by_seller(lines).items()}
 
 
+def arrived_products(lines: Lines) -> set[ProductId]:
+    """Answer the products of which units were delivered."""
+    return {line.product_id for line in lines.values() if line.delivered}
+
+
 def refunded_products(lines: Lines) -> set[ProductId]:
     """Answer the products of which every unit was paid back."""
     kept = {line.product_id for line in lines.values() if line.refunded < line.quantity}

@@ -19,6 +19,7 @@ from mercat.events import (
     OrderPlaced,
     ParcelMoved,
     PartChanged,
+    ProductsArrived,
     ProductsRefunded,
     ReturnApproved,
     ReturnRefunded,
@@ -614,11 +615,13 @@ def _told(order_id: OrderId, order: Any, before: rules.Lines, after: rules.Lines
         for seller_id, status in rules.statuses(after).items()
         if status != was[seller_id]
     ]
+    arrived = rules.arrived_products(after)
+    if new := arrived - rules.arrived_products(before):
+        events.append(ProductsArrived(order_id=order_id, user_id=user_id, product_ids=sorted(new)))
     if back := rules.refunded_products(after) - rules.refunded_products(before):
         events.append(ProductsRefunded(order_id=order_id, user_id=user_id, product_ids=sorted(back)))
     if rules.status_of(after.values()) == "delivered" != order["status"]:
-        arrived = sorted({line.product_id for line in after.values() if line.delivered})
-        events.append(OrderDelivered(order_id=order_id, user_id=user_id, product_ids=arrived))
+        events.append(OrderDelivered(order_id=order_id, user_id=user_id, product_ids=sorted(arrived)))
     return events
 
 

@@ -90,9 +90,10 @@ class Pricing:
         """Return all rates of tax."""
         return await self._tax.rules()
 
-    async def set_tax_rules(self, given: list[TaxRule]) -> TaxRuleSet:
-        """Set all rates of tax, in place of those that were. Invalid points to what cannot be."""
-        return await self._tax.set_rules(given)
+    async def set_tax_rules(self, given: list[TaxRule], version: int | None = None) -> TaxRuleSet:
+        """Set all rates of tax, in place of those that were. Invalid points to what cannot be. `version`: of
+        those that are replaced, else Stale; none: whatever they are."""
+        return await self._tax.set_rules(given, version)
 
     async def sold_without_rate(self) -> list[SoldWithoutRate]:
         """List where was sold to without a known rate, the most often first."""

@@ -10,6 +10,7 @@ from msgspec import structs
 from mercat.events import OrderPlaced
 from mercat.ids import UserId
 from mercat.kit import clock, metrics, sql
+from mercat.kit.refusals import Stale
 from mercat.kit.snapshot import Snapshot
 from mercat.money import GIFT_CARD_CLASS
 from mercat.pricing.messages import (
@@ -80,13 +81,15 @@ class TaxBook:
         """Return all rates as they are now."""
         return (await self._read()).rules
 
-    async def set_rules(self, rules: list[TaxRule]) -> TaxRuleSet:
+    async def set_rules(self, rules: list[TaxRule], version: int | None) -> TaxRuleSet:
         """Set all rates, in place of those that were. Once it is answered, every process goes by them.
 
-        Invalid points to what cannot be."""
+        Invalid points to what cannot be; Stale where another version than this stands."""
         kept = checked(rules, clock.now().date())
         async with self._db.acquire() as db, db.transaction():
-            await db.fetchval(queries.begin_setting, clock.now())
+            reached: int = await db.fetchval(queries.begin_setting, clock.now())
+            if version is not None and version != reached - 1:
+                raise Stale
             await db.execute(queries.clear_rules)
             await db.execute(queries.add_rules, *sql.columns(map(structs.astuple, kept), 10))
         await self._others_know()

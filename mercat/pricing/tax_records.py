@@ -2,7 +2,8 @@
 
 Followers note it in the transaction that moves them on; a duty of the back process tells the provider, by our
 key, so that what comes twice is once. What it does not answer to is tried again for some days, what it
-refuses waits for an operator. Sales whose tax the rates said, while it was away, are recorded too.
+refuses waits for an operator. Sales whose tax the rates said, while it was away, are recorded too. A refund
+that the bank could not pay stays reversed, as its credit note stays: it is owed still.
 """
 
 import asyncio

@@ -10,6 +10,7 @@ from mercat.events import (
     AccountErased,
     OrderDelivered,
     PartChanged,
+    ProductsArrived,
     ProductsRefunded,
 )
 from mercat.ids import ProductId, ReviewId, UserId
@@ -254,9 +255,17 @@ class Reviews:
         """Take people's names off their reviews, and forget what they bought."""
         await db.execute(queries.forget_people, [person for event in events for person in event.people])
 
+    @on(ProductsArrived)
+    async def remember_arrivals(self, db: asyncpg.Connection, events: list[ProductsArrived]) -> None:
+        """Note what was delivered of an order while the rest is on its way."""
+        arrived = [
+            (event.user_id, product, event.order_id) for event in events for product in event.product_ids
+        ]
+        await db.execute(queries.remember_deliveries, *sql.columns(arrived, 3))
+
     @on(PartChanged)
     async def remember_parts(self, db: asyncpg.Connection, events: list[PartChanged]) -> None:
-        """Note what was delivered of an order while the rest is on its way."""
+        """Note the same of parts that a process of the previous release delivered."""
         arrived = [
             (event.user_id, product, event.order_id)
             for event in events

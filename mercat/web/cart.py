@@ -24,7 +24,7 @@ from mercat.promotions import Code, Reduced
 from mercat.quantity import QUANTITY_MAX, Quantity
 from mercat.shop import Shop
 from mercat.web.errors import message_of
-from mercat.web.forms import Form, FormErrors, number_in, read_form
+from mercat.web.forms import Form, FormErrors, id_of, number_in, read_form
 from mercat.web.here import ChosenCountry, chosen_country, country_of, remember_country, tiles_in
 from mercat.web.pages import Pages
 from mercat.web.prices import CodeShown, DiscountShown, codes_shown, discounts_shown
@@ -360,6 +360,14 @@ class CartProblemText(NamedTuple):
     short: str
 
 
+class JustRemoved(NamedTuple):
+    """What was just taken out of a cart."""
+
+    title: str
+    offer_id: OfferId
+    quantity: int
+
+
 class CartPages:
     """The cart as a page."""
 
@@ -396,6 +404,7 @@ class CartPages:
             savings=saved,
             ordered=ordered,
             goes_with=await self._goes_with(caller, view, country),
+            removed=await self._removed(request),
             left_out=number_in(request.query_params.get("left_out"), 0, 0, LINES_MAX),
             refused=message_of(refused) if refused else None,
         )
@@ -404,6 +413,17 @@ class CartPages:
         if request.headers.get("hx-request"):
             response.headers["HX-Trigger"] = "cart-changed"
         return response
+
+    async def _removed(self, request: Request) -> JustRemoved | None:
+        """Name what was just taken out, as the address says it, so that it can be put back."""
+        asked = request.query_params.get("removed") if request.method == "GET" else None
+        if not asked:
+            return None
+        with suppress(NotFound):
+            offer = (await self._shop.catalog.offers([offer_id := id_of(asked, OfferId)])).get(offer_id)
+            quantity = number_in(request.query_params.get("quantity"), 1, 1, QUANTITY_MAX)
+            return JustRemoved(offer.title, offer_id, quantity) if offer else None
+        return None
 
     async def _goes_with(
         self, caller: Caller | None, view: CartView | None, country: str
@@ -458,11 +478,16 @@ class CartPages:
         change = read_form(form, ChangeItem)
         if isinstance(change, FormErrors):
             return await self.cart(request, Form(_FORMS, form, change, at=item))
+        stood: list[CartLine] = []
+        if change.quantity == 0:
+            lines = (await self._shop.cart.show(caller.user_id)).items
+            stood = [each for each in lines if item == str(each.offer_id)]
         try:
             await self._shop.cart.change(caller.user_id, item, change.quantity)
         except Refusal as refused:
             return await self.cart(request, Form(_FORMS, form, at=item), refused)
-        return self._pages.redirect(request, "/cart")
+        gone = "".join(f"?removed={each.offer_id}&quantity={each.quantity}" for each in stood)
+        return self._pages.redirect(request, f"/cart{gone}")
 
     async def add_gift_card(self, request: Request) -> Response:
         form = await self._pages.form(request)

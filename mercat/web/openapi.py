@@ -10,6 +10,7 @@ from importlib.metadata import version
 from importlib.resources import files
 from math import inf
 from typing import Any, cast
+from zlib import crc32
 
 import msgspec
 from jinja2 import Environment, StrictUndefined
@@ -377,7 +378,12 @@ class ApiDocs:
         return self._kept(self._styles, "text/css")
 
     def _kept(self, content: bytes, media_type: str) -> Response:
-        return Response(content, media_type=media_type, headers={"Cache-Control": SELDOM_CHANGED})
+        tag = (
+            f'W/"{len(content):x}-{crc32(content):x}"'  # here, because it is too long for the door to tag it
+        )
+        return Response(
+            content, media_type=media_type, headers={"Cache-Control": SELDOM_CHANGED, "ETag": tag}
+        )
 
 
 def _needed(route: PublicRoute) -> str:

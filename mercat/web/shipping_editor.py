@@ -40,7 +40,7 @@ from mercat.fulfilment import (
 )
 from mercat.ids import SellerId
 from mercat.kit import codec
-from mercat.kit.refusals import Conflict, Invalid, NotFound, Refusal
+from mercat.kit.refusals import Invalid, NotFound, Refusal, Stale
 from mercat.quantity import Quantity
 from mercat.shop import Shop
 from mercat.web import rendering
@@ -59,15 +59,12 @@ _SAID = {
     "saved": "Saved. Every price is by it from now on.",
     "removed": "The zone is gone.",
 }
+_CHANGED = "Somebody else changed this meanwhile. Here is what stands now: change it again."
 _TICKED = "in-"
 _ROW = "-"
 WhoseDesk = Callable[[Request], Awaitable[SellerId]]
 Send = Callable[..., Awaitable[Response]]
 """Sends a page of a desk: the request, its template's name, a status, whose it is, and what is shown."""
-
-
-class ProfileChanged(Conflict):
-    """Somebody else changed this meanwhile. Here is what stands now: change it again."""
 
 
 class HandlingForm(Struct, frozen=True):
@@ -190,7 +187,7 @@ class ShippingEditor:
         except Invalid as refused:
             field = str(refused.facts.get("pointer", "")).removeprefix("/")
             return await self.overview(request, Form(HandlingForm, form, {field: str(refused)}))
-        except ProfileChanged as refused:
+        except Stale as refused:
             return await self.overview(request, None, refused)
         return self._pages.redirect(request, f"{self._base}?said=saved")
 
@@ -260,8 +257,11 @@ class ShippingEditor:
         self, seller_id: SellerId, form: Mapping[str, Any], stood: ShippingProfile, profile: ShippingProfile
     ) -> None:
         if form.get("seen") != _seen(stood):
-            raise ProfileChanged
-        await self._shop.fulfilment.set_shipping_profile(seller_id, profile)
+            raise Stale(_CHANGED)
+        try:
+            await self._shop.fulfilment.set_shipping_profile(seller_id, profile)
+        except Stale:
+            raise Stale(_CHANGED) from None
 
     async def _profile(self, seller_id: SellerId) -> tuple[bool, ShippingProfile]:
         """Return what stands, and whether somebody set it."""

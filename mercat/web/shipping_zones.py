@@ -3,7 +3,8 @@
 from datetime import date
 from typing import Annotated
 
-from msgspec import Meta, Raw, Struct, field
+from msgspec import Meta, Raw, Struct, field, structs
+from starlette.requests import Request
 
 from mercat import money
 from mercat.fulfilment import (
@@ -28,9 +29,10 @@ from mercat.fulfilment import (
     built_in,
 )
 from mercat.ids import SellerId
+from mercat.kit.http import Answer
 from mercat.kit.rpc import Caller
 from mercat.shop import Shop
-from mercat.web.desk.products import seller_id_of
+from mercat.web.desk.products import check_seen, seller_id_of
 from mercat.web.router import PublicRoute
 from mercat.web.schemas import Amount, Price, is_given, minor, no_amount
 
@@ -107,31 +109,40 @@ class ShippingZonesApi:
     def __init__(self, shop: Shop) -> None:
         self._shop = shop
 
-    async def shipping_zones(self) -> ProfileShown:
-        """Show where the shop sends to, and for how much; a seller's own zones come before these."""
+    async def shipping_zones(self) -> Answer:
+        """Show where the shop sends to, and for how much; a seller's own zones come before these. The ETag is
+        what setting them may name as If-Match."""
         return await self._shown(SHOP)
 
-    async def set_shipping_zones(self, profile: ProfileGiven) -> ProfileShown:
+    async def set_shipping_zones(self, request: Request, profile: ProfileGiven) -> Answer:
         """Say where the shop sends to, in place of all that was said before. What no zone has is not served:
-        buying is then 422 `address_not_served`. Once it is answered, all prices are by it."""
-        return await self._set(SHOP, profile)
+        buying is then 422 `address_not_served`. Once it is answered, all prices are by it. With If-Match it
+        is done only while they are as they were read."""
+        return await self._set(request, SHOP, profile)
 
-    async def shipping_profile(self, caller: Caller) -> ProfileShown:
-        """Show one's own zones, and how long one packs. What is in none of them costs what the shop says."""
+    async def shipping_profile(self, caller: Caller) -> Answer:
+        """Show one's own zones, and how long one packs. What is in none of them costs what the shop says. The
+        ETag is what setting them may name as If-Match."""
         return await self._shown(seller_id_of(caller))
 
-    async def set_shipping_profile(self, caller: Caller, profile: ProfileGiven) -> ProfileShown:
-        """Say where one sends to and how long one packs, in place of all that was said before."""
-        return await self._set(seller_id_of(caller), profile)
+    async def set_shipping_profile(self, caller: Caller, request: Request, profile: ProfileGiven) -> Answer:
+        """Say where one sends to and how long one packs, in place of all that was said before. With If-Match
+        it is done only while that is as it was read."""
+        return await self._set(request, seller_id_of(caller), profile)
 
-    async def _shown(self, seller_id: SellerId) -> ProfileShown:
+    async def _shown(self, seller_id: SellerId) -> Answer:
         profile = await self._shop.fulfilment.shipping_profile(seller_id)
-        return _shown(profile or unset(seller_id, self._currency), self._currency, built_in=profile is None)
+        return _answer(profile or unset(seller_id, self._currency), self._currency, built_in=profile is None)
 
-    async def _set(self, seller_id: SellerId, given: ProfileGiven) -> ProfileShown:
-        profile = _profile(given, self._currency)
+    async def _set(self, request: Request, seller_id: SellerId, given: ProfileGiven) -> Answer:
+        profile, if_match = _profile(given, self._currency), request.headers.get("if-match")
+        if if_match is not None:
+            stands = await self._shop.fulfilment.shipping_profile(seller_id)
+            version = stands.version if stands else 0
+            check_seen(if_match, _tag(version))
+            profile = structs.replace(profile, version=version)
         kept = await self._shop.fulfilment.set_shipping_profile(seller_id, profile)
-        return _shown(kept, self._currency, built_in=False)
+        return _answer(kept, self._currency, built_in=False)
 
     @property
     def _currency(self) -> str:
@@ -180,6 +191,14 @@ def _rate(given: RateGiven, currency: str, at: str) -> DeliveryRate:
     )
 
 
+def _tag(version: int) -> str:
+    return f'"{version}"'
+
+
+def _answer(profile: ShippingProfile, currency: str, *, built_in: bool) -> Answer:
+    return Answer(_shown(profile, currency, built_in=built_in), headers={"ETag": _tag(profile.version)})
+
+
 def _shown(profile: ShippingProfile, currency: str, *, built_in: bool) -> ProfileShown:
     return ProfileShown(
         zones=[
@@ -216,6 +235,7 @@ def _rate_shown(rate: DeliveryRate, currency: str) -> RateShown:
     )
 
 
+_IF_MATCH = {"If-Match": "The ETag of what was seen: it is set only if that still stands."}
 API = [
     PublicRoute(
         "GET",
@@ -223,6 +243,7 @@ API = [
         ShippingZonesApi.shipping_zones,
         tag="Running the shop",
         needs="operator",
+        shows=ProfileShown,
     ),
     PublicRoute(
         "PUT",
@@ -230,6 +251,9 @@ API = [
         ShippingZonesApi.set_shipping_zones,
         tag="Running the shop",
         needs="operator",
+        shows=ProfileShown,
+        refuses=["stale"],
+        headers=_IF_MATCH,
     ),
     PublicRoute(
         "GET",
@@ -238,6 +262,7 @@ API = [
         tag="Selling",
         needs="seller",
         scopes=["orders:read", "orders:write"],
+        shows=ProfileShown,
     ),
     PublicRoute(
         "PUT",
@@ -246,5 +271,8 @@ API = [
         tag="Selling",
         needs="seller",
         scopes=["orders:write"],
+        shows=ProfileShown,
+        refuses=["stale"],
+        headers=_IF_MATCH,
     ),
 ]

@@ -38,6 +38,8 @@ class Wishlist:
     async def lists(self, user_id: UserId) -> list[NamedList]:
         """List a person's wishlists, the first one first."""
         first = await self._db.fetchrow(queries.first, user_id)
+        if first is None:
+            await self._db.execute(queries.begin_first, user_id)
         items, alerts = (first["items"], first["alerts"]) if first else (0, True)
         named = await self._db.fetch(queries.lists, user_id)
         mine = self._list(WishlistId(user_id), FIRST_NAME, items, alerts=alerts)

@@ -195,6 +195,13 @@ async def test_a_quote_does_not_hold_where_its_address_became_another(scene, che
     await scene.must_have_bought_nothing()
 
 
+async def test_an_empty_quote_is_none_that_holds_and_not_the_price_of_the_moment(scene, checkout):
+    ask = await scene.ask()
+    with pytest.raises(QuoteExpired):
+        await checkout.buy(scene.ann, "k1", msgspec.structs.replace(ask, quote_id=""))
+    await scene.must_have_bought_nothing()
+
+
 async def test_a_quote_is_honoured_for_what_it_says(scene, checkout, clock_ahead):
     ask = await scene.ask()
     quote = await checkout.quote(scene.ann, ask.shipping_address_id, "standard")

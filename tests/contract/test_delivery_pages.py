@@ -1,5 +1,8 @@
 """The desks' editors of delivery and tax, by forms alone, and what shoppers see of it."""
 
+import asyncio
+
+from house import PREFIX
 from house import house as house
 from house import opened as opened
 from trade import WIEN
@@ -47,9 +50,27 @@ async def test_who_saves_what_somebody_else_changed_meanwhile_is_told(trade):
     before = await trade.bob.page(at)
     await trade.bob.send(at, at, name="Home", **ROW, **{"in-US": "1"})
     seen = before.split('name="seen" value="')[1].split('"')[0]
-    page = await trade.bob.send(at, at, 409, name="Again", seen=seen, **ROW, **{"in-US": "1"})
+    page = await trade.bob.send(at, at, 412, name="Again", seen=seen, **ROW, **{"in-US": "1"})
     assert "Somebody else changed this meanwhile" in page
     assert len((await trade.bob.api("GET", "/seller/shipping-profile", 200))["zones"]) == 1
+
+
+async def test_of_two_who_set_what_they_saw_the_second_is_told_to_look_again(trade):
+    rate = {"country": "US", "rate": 0.1, "shipping_taxed": False, "included": False}
+    for who, path, new in (
+        (trade.olga, "/operator/shipping-zones", {"zones": []}),
+        (trade.bob, "/seller/shipping-profile", {"zones": [], "handling_days": 2}),
+        (trade.olga, "/operator/tax-rates", {"rates": [rate]}),
+    ):
+        at = f"{PREFIX}{path}"
+        first = {"If-Match": (await who.http.get(at)).headers["ETag"]}
+        assert (await who.http.put(at, json=new, headers=first)).status_code == 200
+        again = await who.http.put(at, json=new, headers=first)
+        assert (again.status_code, again.json()["code"]) == (412, "stale"), path
+        seen = {"If-Match": (await who.http.get(at)).headers["ETag"]}
+        answers = await asyncio.gather(*(who.http.put(at, json=new, headers=seen) for _ in range(3)))
+        assert sorted(answer.status_code for answer in answers) == [200, 412, 412], path
+        assert (await who.http.put(at, json=new)).status_code == 200, "whatever stands"
 
 
 async def test_a_seller_says_how_long_they_pack(trade):

@@ -40,7 +40,7 @@ async def test_markets_are_set_as_a_whole_and_shown(trade):
     assert await trade.olga.api("GET", "/operator/markets", 200) == {"markets": [], "version": 0}
     shown = await sets(trade, EU | {"countries": ["de", "at"], "currency": "USD"}, BRAZIL)
     brazil, eu = shown["markets"]
-    assert eu == EU | {"countries": ["AT", "DE"], "currency": "USD", "tax_included": True}
+    assert eu == EU | {"countries": ["AT", "DE"], "currency": "USD", "tax_included": True, "rate": None}
     assert (brazil["percent"], brazil["round_to"], brazil["tax_included"]) == (-10, None, False)
     again = await sets(trade, *shown["markets"], version=shown["version"])
     assert again["markets"] == shown["markets"]
@@ -55,6 +55,11 @@ async def test_markets_are_set_as_a_whole_and_shown(trade):
         (EU | {"currency": "EUR"}, "/markets/0/currency"),
         (EU | {"percent": 1.234}, "/markets/0/percent"),
         (EU | {"less": 0.51}, "/markets/0/less"),
+        (EU | {"rate": 0}, "/markets/0/rate"),
+        (EU | {"rate": -1.1}, "/markets/0/rate"),
+        (EU | {"rate": 1.0000001}, "/markets/0/rate"),
+        (EU | {"rate": 1e7}, "/markets/0/rate"),
+        (EU | {"rate": "1.1"}, "/markets/0/rate"),
         (EU | {"round_to": 0.001}, "/markets/0/round_to"),
         (EU | {"countries": ["XX"]}, "/markets/0/countries/0"),
         (EU | {"code": "E U"}, "/markets/0/code"),
@@ -226,6 +231,30 @@ async def test_who_chooses_a_country_sees_its_prices_on_pages_of_their_own(trade
         "/cart/items", data={"offer_id": cup, "quantity": "1"}, headers={"sec-fetch-site": "same-origin"}
     )
     assert "$11.99" in await stranger.page("/cart")
+
+
+async def test_a_rate_of_exchange_suggests_prices_and_charges_none_until_one_press_takes_them_over(trade):
+    cup = await trade.lists(trade.bob, price=10)
+    shown = await sets(trade, EU | {"rate": 1.185}, BRAZIL)
+    assert [each["rate"] for each in shown["markets"]] == [None, 1.185]
+    said = await trade.bob.api("GET", f"/seller/offers/{cup}/prices", 200)
+    suggested = {each["market"]: (each["price"], each["suggested"], each["own"]) for each in said["markets"]}
+    assert suggested == {"eu": (11.99, 11.99, None), "br": (9.0, None, None)}
+    await sets(trade, EU | {"rate": 1.385}, BRAZIL)
+    assert (await product_of(trade, cup, "AT"))["price"] == 11.99, "a rate charges nothing"
+    at = f"/desk/prices/{cup}"
+    page = await trade.bob.page(at)
+    assert 'Suggested by the rate of exchange: <b class="num">$13.99</b>' in page
+    page = await trade.bob.send(at, f"{at}/markets", _suggested="1", br="8.50", eu="much")
+    assert "The prices of the markets stand." in page
+    assert (await product_of(trade, cup, "AT"))["price"] == 13.99
+    assert (await product_of(trade, cup, "BR"))["price"] == 8.5
+    await sets(trade, EU | {"rate": 2}, BRAZIL)
+    assert (await product_of(trade, cup, "AT"))["price"] == 13.99, "nor does a new one"
+    page = await trade.olga.page("/operator/markets?change=eu")
+    assert re.search(r'name="rate"[^>]*value="2"|value="2"[^>]*name="rate"', page)
+    await sets(trade, EU)
+    assert "Take over what is suggested" not in await trade.bob.page(at)
 
 
 async def test_the_desks_set_markets_and_prices(trade):

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mercat import ids, money
-from mercat.events import OrderLine, ParcelMoved, ProductsRefunded, ShipmentLine
+from mercat.events import OrderLine, ParcelMoved, ProductsArrived, ProductsRefunded, ShipmentLine
 from mercat.kit.refusals import Invalid, NotFound
 from mercat.orders import (
     API,
@@ -237,7 +237,20 @@ async def test_every_sellers_parcel_moves_the_order_on(orders, told):
     await orders.arrived(order.order_id, second, all_of(order, EVE))
     assert await status(orders, order) == "delivered"
     names = [type(fact).__name__ for fact in await told()]
-    assert [name for name in names if name != "PartChanged"] == ["OrderPlaced", "OrderDelivered"]
+    moved = ["ProductsArrived", "ProductsArrived", "OrderDelivered"]
+    assert [name for name in names if name != "PartChanged"] == ["OrderPlaced", *moved]
+
+
+async def test_the_first_unit_of_a_product_that_arrives_is_told_and_no_further_one(orders, told):
+    order = await placed(orders)
+    [line] = all_of(order, BOB)
+    for n in range(2):
+        one = [LineQuantity(line.order_line_id, 1)]
+        sent = parcel(order)
+        await orders.ship(order.order_id, BOB, sent, one)
+        await orders.arrived(order.order_id, sent, one)
+        arrived = [event.product_ids for event in await told() if isinstance(event, ProductsArrived)]
+        assert arrived == [[order.lines[0].product_id]], n
 
 
 async def test_cancelling_is_decided_once_and_told_once(orders, told):

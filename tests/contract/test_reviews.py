@@ -16,6 +16,7 @@ from mercat.events import (
     OrderLine,
     OrderPlaced,
     PartChanged,
+    ProductsArrived,
     ProductsRefunded,
     RatingChanged,
     ReviewWritten,
@@ -164,6 +165,15 @@ async def test_a_buyer_writes_once_it_is_delivered_though_the_rest_is_on_its_way
         status="delivered",
         product_ids=[TEA],
     )
+    await heard(arrived, arrived)
+    assert (await reviews.write(ANN, TEA, NewReview(stars=5, body="It was lovely."))).verified
+    with pytest.raises(NotABuyer):
+        await reviews.write(ANN, CUP, NewReview(stars=5, body="It will be lovely."))
+
+
+async def test_a_buyer_writes_once_a_first_unit_is_delivered_though_more_are_to_come(reviews, heard):
+    await heard(placed(1, ANN, TEA, CUP))
+    arrived = ProductsArrived(order_id=OrderId(1), user_id=ANN.user_id, product_ids=[TEA])
     await heard(arrived, arrived)
     assert (await reviews.write(ANN, TEA, NewReview(stars=5, body="It was lovely."))).verified
     with pytest.raises(NotABuyer):

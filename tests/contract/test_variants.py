@@ -114,6 +114,31 @@ async def test_what_a_variant_may_not_be_is_said_at_its_place(people, change, po
     assert (await people.seller.get(PRODUCTS)).json()["products"] == []
 
 
+@pytest.mark.parametrize("alike", ["Red\u200b", "\uff32ed", "R\u00aded", "Re\u2060d"])
+async def test_two_options_or_values_that_look_the_same_are_refused(people, alike):
+    values = [{"name": "Size", "values": ["S"]}, {"name": "Colour", "values": ["Red", alike]}]
+    variants = [
+        {"options": {"Size": "S", "Colour": each}, "price": 5, "quantity": 1} for each in ("Red", alike)
+    ]
+    body = {"title": "Mug", "description": "", "category": "Cups", "currency": "USD", "variants": variants}
+    refused = await people.seller.post(PRODUCTS, json=body | {"options": values})
+    assert (refused.status_code, refused.json()["pointer"]) == (422, "/options/1/values")
+    refused = await people.seller.post(PRODUCTS, json=body)
+    assert (refused.status_code, refused.json()["pointer"]) == (422, "/variants/1/options")
+    named = [{"name": "Red", "values": ["S"]}, {"name": alike, "values": ["S"]}]
+    refused = await people.seller.post(PRODUCTS, json=body | {"options": named})
+    assert (refused.status_code, refused.json()["pointer"]) == (422, "/options")
+
+
+@pytest.mark.parametrize("url", ["//else.example/a.png", "/\\elsewhere.example", "/\t/elsewhere.example"])
+async def test_no_picture_is_of_an_address_that_only_looks_like_the_shops_own(people, url):
+    body = {"title": "Mug", "description": "", "category": "Cups", "price": 5, "quantity": 1}
+    refused = await people.seller.post(PRODUCTS, json=body | {"images": [url]})
+    assert (refused.status_code, refused.json()["pointer"]) == (422, "/images/0")
+    own = await people.seller.post(PRODUCTS, json=body | {"images": ["/media/art/demo-1.svg?k=ball&s=1"]})
+    assert own.status_code == 201, own.text
+
+
 async def test_a_sku_is_one_of_its_seller(people):
     made = await listed(people)
     again = await people.seller.post(PRODUCTS, json=MUG | {"title": "Other mug"})

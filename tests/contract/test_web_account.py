@@ -100,6 +100,26 @@ async def test_an_easy_password_is_refused_with_why(house, password):
     await ann.api("POST", "/accounts", 201, ANN)
 
 
+@pytest.mark.parametrize(
+    "password", ["Zo\u00eb Q. Lindenbaum", "zoe q. lindenbaum", "LINDENBAUM", "lindenbaum77", "z.lindenbaum!"]
+)
+async def test_ones_own_name_and_e_mail_are_no_password(house, password):
+    zoe = await house.visitor()
+    who = {"email": "Z.Lindenbaum@example.com", "name": "Zo\u00eb Q. Lindenbaum"}
+    refused = await zoe.api("POST", "/accounts", 422, {**who, "password": password})
+    assert refused["pointer"] == "/password"
+    assert "name or e-mail" in refused["detail"]
+    good = "three blue herons"
+    await zoe.api("POST", "/accounts", 201, {**who, "password": good})
+    await zoe.api("POST", "/sessions", 201, {"email": who["email"], "password": good})
+    change = {"password": password, "current_password": good}
+    assert (await zoe.api("PATCH", "/account", 422, change))["pointer"] == "/password"
+    await zoe.api("POST", "/accounts/password-reset", 202, {"email": who["email"]})
+    token = await house.link(who["email"], "reset")
+    refused = await zoe.api("POST", f"/accounts/password-reset/{token}", 422, {"password": password})
+    assert refused["pointer"] == "/password"
+
+
 async def test_the_demos_own_password_still_signs_in(house):
     await house.shop.accounts.seed()
     ann = await house.visitor()

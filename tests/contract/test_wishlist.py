@@ -150,6 +150,13 @@ async def test_who_has_the_link_sees_the_list_and_only_that(wishlist):
         await wishlist.shared(gifts.share_token)
 
 
+async def test_the_link_of_the_first_list_opens_before_anything_is_on_it(wishlist):
+    [first] = await wishlist.lists(ANN)
+    shared = await wishlist.shared(first.share_token)
+    assert (shared.name, shared.items) == (FIRST_NAME, [])
+    assert await wishlist.lists(ANN) == [first]
+
+
 async def test_there_are_twenty_lists_however_many_ask_at_once(wishlist):
     asks = [wishlist.add(ANN, f"List {n}") for n in range(24)]
     made = await asyncio.gather(*asks, return_exceptions=True)

@@ -43,12 +43,13 @@ from mercat.inventory import Stock, StockQuantity
 from mercat.kit.http import Answer
 from mercat.kit.refusals import Invalid, NotFound, Refusal, Stale
 from mercat.kit.rpc import Caller
+from mercat.kit.text import as_seen
 from mercat.media import Medium
 from mercat.sellers import SellerListing
 from mercat.shop import Shop
 from mercat.web.desk.listing_form import EditListingForm, as_form, read_change
 from mercat.web.desk.page import departments, desk_page, seller_of
-from mercat.web.desk.products import seller_id_of
+from mercat.web.desk.products import check_seen, seller_id_of
 from mercat.web.errors import message_of
 from mercat.web.forms import Form, FormErrors, errors_of, id_of
 from mercat.web.idempotency import key_of
@@ -328,7 +329,8 @@ class SellerListingsApi:
         seller_id = seller_id_of(caller)
         own = _own(change, self._shop.settings.currency)
         standing = await self._shop.sellers.listing(seller_id, product_id)
-        seen = _seen(request.headers.get("if-match"), standing)
+        named = check_seen(request.headers.get("if-match"), f'"{standing.mark}"')
+        seen = standing.mark if named else None
         pictures = await self._pictures(caller, change.media, change.variants)
         wanted = _change(change, own, standing, self._shop.settings.currency, pictures)
         await self._shop.sellers.change_product(seller_id, product_id, wanted, seen)
@@ -392,8 +394,11 @@ def _check_own(listing: ListingAsk, own: Mapping[str, Any]) -> None:
 
 def _options(asked: list[OptionAsk]) -> dict[str, list[str]]:
     found = {each.name: each.values for each in asked}
-    if len(found) < len(asked):
+    if len({as_seen(name) for name in found}) < len(asked):
         raise Invalid("Two options have the same name.", pointer="/options")
+    for n, each in enumerate(asked):
+        if len({as_seen(value) for value in each.values}) < len(set(each.values)):
+            raise Invalid("Two values look the same.", pointer=f"/options/{n}/values")
     return found
 
 
@@ -420,16 +425,6 @@ def _change(
         variants=variants,
         at="" if of_one else "/variants",
     )
-
-
-def _seen(if_match: str | None, standing: SellerListing) -> str | None:
-    """Read the mark in an ETag of ours; a weak one matches nothing (RFC 9110, 13.1.1)."""
-    if if_match is None:
-        return None
-    tags = [each.strip() for each in if_match.split(",")]
-    if tags == ["*"] or f'"{standing.mark}"' in tags:
-        return standing.mark
-    raise Stale
 
 
 def _made(listed: Listed, variants: list[GivenVariant]) -> ListingMade:

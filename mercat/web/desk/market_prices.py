@@ -7,7 +7,7 @@ from typing import Annotated, NamedTuple
 from msgspec import Meta, Struct
 
 from mercat import money
-from mercat.catalog import MARKETS_MAX, Market, MarketCode, Offer
+from mercat.catalog import MARKETS_MAX, Market, MarketCode, MarketRule, Offer
 from mercat.ids import OfferId
 from mercat.kit.rpc import Caller
 from mercat.shop import Shop
@@ -33,6 +33,8 @@ class PriceByMarketShown(Struct, frozen=True, kw_only=True):
     was_price: Amount | None
     own: Amount | None
     """The offer's own price there; null: the market makes it."""
+    suggested: Amount | None
+    """What the market's rate of exchange makes of the offer's price. It is charged once it is its own."""
 
 
 class PricesByMarketShown(Struct, frozen=True, kw_only=True):
@@ -77,6 +79,7 @@ class MarketPricesApi:
                     price=money.shown(there.price, offer.currency),
                     was_price=amount_shown(there.was_price, offer.currency),
                     own=amount_shown(own.get(each.code), offer.currency),
+                    suggested=amount_shown(suggestion(each, offer), offer.currency),
                 )
                 for each, there in await prices_everywhere(self._shop, offer)
             ],
@@ -90,6 +93,11 @@ async def prices_everywhere(shop: Shop, offer: Offer) -> list[tuple[Market, Offe
         return []
     found = await shop.prices.offers_of([(each.countries[0], {offer.offer_id: offer}) for each in markets])
     return [(market, each[offer.offer_id]) for market, each in zip(markets, found, strict=True)]
+
+
+def suggestion(market: Market, offer: Offer) -> int | None:
+    """Suggest what an offer could cost in a market, by its rate of exchange; None without one."""
+    return MarketRule(market, money.step(offer.currency)).suggested(offer.regular_price)
 
 
 API = [
@@ -118,6 +126,7 @@ class PriceInMarket(NamedTuple):
     code: str
     name: str
     price: int
+    suggested: int | None
     typed: str
     wrong: str
 
@@ -134,6 +143,7 @@ async def rows_of(
             market.code,
             market.name,
             there.price,
+            suggestion(market, offer),
             (typed or {}).get(market.code, written.get(market.code, "")),
             (errors or {}).get(market.code, ""),
         )

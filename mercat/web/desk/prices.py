@@ -117,7 +117,12 @@ class PricePages:
         form = await self._pages.form(request)
         _, seller_id = await seller_of(request)
         offer = await self._offer(request, seller_id)
+        suggested = form.pop("_suggested", "")
         prices, errors = read_own_prices(form, offer.currency)
+        if suggested:  # one press takes them over; what is typed of other markets stays
+            rows = await rows_of(self._shop, offer)
+            prices |= {each.code: each.suggested for each in rows if each.suggested is not None}
+            errors = FormErrors({name: words for name, words in errors.items() if name not in prices})
         if not errors:
             try:
                 await self._shop.catalog.set_own_prices(seller_id, offer.offer_id, prices)

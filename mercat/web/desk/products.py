@@ -210,9 +210,7 @@ class SellerProductsApi:
             [stock] = await self._shop.inventory.owned(seller_id_of(caller), [offer_id]) or [None]
             if stock is None:
                 raise NotFound("You have no such offer.") from None
-            tags = [each.strip() for each in request.headers["if-match"].split(",")]
-            if tags != ["*"] and f'"{stock.version}"' not in tags:
-                raise
+            check_seen(request.headers["if-match"], f'"{stock.version}"')
             version = stock.version
         return _stock_shown(await self._shop.inventory.count(seller_id_of(caller), offer_id, version, count))
 
@@ -250,6 +248,17 @@ def _stock_shown(stock: Stock) -> Answer:
         low_mark=stock.low_mark,
     )
     return Answer(shown, headers={"ETag": f'"{stock.version}"'})
+
+
+def check_seen(if_match: str | None, tag: str) -> bool:
+    """Say whether a request names what it has seen; Stale where that is not what stands. A weak tag matches
+    nothing (RFC 9110, 13.1.1)."""
+    if if_match is None:
+        return False
+    tags = [each.strip() for each in if_match.split(",")]
+    if tags != ["*"] and tag not in tags:
+        raise Stale
+    return True
 
 
 def version_of(if_match: str | None) -> int:

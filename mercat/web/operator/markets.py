@@ -14,6 +14,8 @@ from mercat.catalog import (
     HUNDREDTHS_MOST,
     MARKET_COUNTRIES_MAX,
     MARKETS_MAX,
+    RATE_MOST,
+    RATE_UNIT,
     Market,
     MarketCode,
     MarketCountries,
@@ -51,9 +53,23 @@ PercentChange = Annotated[
 ]
 
 
+ExchangeRate = Annotated[
+    Raw,
+    Meta(
+        extra_json_schema={
+            "type": ["number", "null"],
+            "exclusiveMinimum": 0,
+            "maximum": RATE_MOST / RATE_UNIT,
+        },
+        description="A rate of exchange, to six decimals, which suggests prices and computes none: 1.085.",
+    ),
+]
+
+
 class MarketGiven(Struct, frozen=True, kw_only=True):
     """Countries, and how prices become theirs: by `percent`, then to the nearest multiple of `round_to` with
-    `less` taken off, as 1 and 0.01 make 9.99. `tax_included` is not read: the rates of tax say it."""
+    `less` taken off, as 1 and 0.01 make 9.99. `rate` suggests sellers a price of their own there, in the same
+    kind of price. `tax_included` is not read: the rates of tax say it."""
 
     code: MarketCode
     name: MarketName
@@ -61,6 +77,7 @@ class MarketGiven(Struct, frozen=True, kw_only=True):
     percent: PercentChange = field(default_factory=lambda: Raw(b"0"))
     round_to: Price = field(default_factory=no_amount)
     less: Price = field(default_factory=no_amount)
+    rate: ExchangeRate = field(default_factory=no_amount)
     currency: str | None = None
     """The shop's, which all is sold in; another one is refused."""
     tax_included: bool | None = None
@@ -80,6 +97,7 @@ class MarketShown(Struct, frozen=True, kw_only=True):
     percent: float
     round_to: Amount | None
     less: Amount | None
+    rate: float | None
     currency: str
     tax_included: bool | None
     """Whether prices have the tax in them there; null: not in all of its countries alike."""
@@ -117,6 +135,7 @@ class MarketsApi:
                 percent=each.percent / _HUNDREDTHS,
                 round_to=money.shown(each.round_to, currency) if each.round_to else None,
                 less=money.shown(each.less, currency) if each.less else None,
+                rate=None if each.rate is None else each.rate / RATE_UNIT,
                 currency=currency,
                 tax_included=included[each.code],
             )
@@ -149,7 +168,23 @@ def _market(given: MarketGiven, at: str, currency: str) -> Market:
         percent=_hundredths(given.percent, f"{at}/percent"),
         round_to=minor(given.round_to, currency, f"{at}/round_to") if is_given(given.round_to) else 0,
         less=minor(given.less, currency, f"{at}/less") if is_given(given.less) else 0,
+        rate=_rate(given.rate, f"{at}/rate") if is_given(given.rate) else None,
     )
+
+
+def _rate(given: Raw, pointer: str) -> int:
+    try:
+        return rate_of(number_of(given))
+    except ValueError as error:
+        raise Invalid(f"This is no rate: {error}.", pointer=pointer) from None
+
+
+def rate_of(number: Decimal) -> int:
+    """Return a rate of exchange in millionths; ValueError where it cannot be one."""
+    millionths = number * RATE_UNIT
+    if millionths != millionths.to_integral_value() or not 1 <= millionths <= RATE_MOST:
+        raise ValueError(f"it has six decimals, and is more than 0 and at most {RATE_MOST // RATE_UNIT:,}")
+    return int(millionths)
 
 
 def _hundredths(given: Raw, pointer: str) -> int:
@@ -194,6 +229,7 @@ class MarketForm(Struct, frozen=True, kw_only=True):
     percent: Annotated[float, Meta(ge=PERCENT_LEAST, le=PERCENT_MOST)] = 0
     round_to: TypedPrice = 0
     less: TypedPrice = 0
+    rate: Annotated[float, Meta(gt=0, le=RATE_MOST / RATE_UNIT)] | None = None
 
 
 class PriceThere(NamedTuple):
@@ -254,6 +290,7 @@ class MarketPages:
             percent=round(asked.percent * _HUNDREDTHS),
             round_to=asked.round_to,
             less=asked.less,
+            rate=None if asked.rate is None else max(1, round(asked.rate * RATE_UNIT)),
         )
         others = [each for each in standing.markets if each.code != market.code]
         return await self._set(request, [market, *others], version, "set", form)
@@ -286,6 +323,7 @@ class MarketPages:
             "percent": f"{market.percent / _HUNDREDTHS:g}",
             "round_to": rendering.decimal(market.round_to, currency),
             "less": rendering.decimal(market.less, currency),
+            "rate": "" if market.rate is None else f"{Decimal(market.rate) / RATE_UNIT:f}",
         }
 
     async def _product(self, wanted: str) -> Product | None:

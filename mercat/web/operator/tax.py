@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from mercat import money
 from mercat.ids import OfferId, OrderId, SellerId, UserId
+from mercat.kit.http import Answer
 from mercat.kit.refusals import Invalid, NotFound, Refusal
 from mercat.pricing import (
     PPM,
@@ -19,6 +20,7 @@ from mercat.pricing import (
     PostalBound,
     PricedBasket,
     PricedLine,
+    SoldWithoutRate,
     TaxCountry,
     TaxedClass,
     TaxRecord,
@@ -34,6 +36,7 @@ from mercat.pricing import (
     tax_declaration,
 )
 from mercat.shop import Shop
+from mercat.web.desk.products import check_seen
 from mercat.web.errors import message_of
 from mercat.web.forms import MONEY, Form, FormErrors, id_of, read_form
 from mercat.web.operator.page import operator_page
@@ -161,15 +164,22 @@ class TaxApi:
     def __init__(self, shop: Shop) -> None:
         self._shop = shop
 
-    async def tax_rates(self) -> TaxRatesShown:
-        """Show all rates, and the destinations that were sold to without one."""
-        return await self._shown(await self._shop.pricing.tax_rules())
+    async def tax_rates(self) -> Answer:
+        """Show all rates, and the destinations that were sold to without one. The ETag is what setting them
+        may name as If-Match."""
+        return await self._answer(await self._shop.pricing.tax_rules())
 
-    async def set_tax_rates(self, given: TaxRatesGiven) -> TaxRatesShown:
+    async def set_tax_rates(self, request: Request, given: TaxRatesGiven) -> Answer:
         """Set all rates, in place of those that were. All rates of a country have the same `included`. Once
-        it is answered, all prices are by them."""
+        it is answered, all prices are by them. With If-Match it is done only while they are as they were
+        read."""
         rules = [_rule(rate, f"/rates/{n}") for n, rate in enumerate(given.rates)]
-        return await self._shown(await self._shop.pricing.set_tax_rules(rules))
+        version, if_match = None, request.headers.get("if-match")
+        if if_match is not None:
+            stand = await self._shop.pricing.tax_rules()
+            check_seen(if_match, (await self._answer(stand)).headers["ETag"])
+            version = stand.version
+        return await self._answer(await self._shop.pricing.set_tax_rules(rules, version))
 
     async def tax_exemptions(self) -> ExemptionsShown:
         """List who is free of tax, the latest first."""
@@ -200,8 +210,12 @@ class TaxApi:
         await self._shop.pricing.retry_tax_record(key)
         return TaxRecordTried(key)
 
-    async def _shown(self, known: TaxRuleSet) -> TaxRatesShown:
+    async def _answer(self, known: TaxRuleSet) -> Answer:
         sold = await self._shop.pricing.sold_without_rate()
+        tag = f'"{known.version}-{sum(each.orders for each in sold)}"'
+        return Answer(self._shown(known, sold), headers={"ETag": tag})
+
+    def _shown(self, known: TaxRuleSet, sold: list[SoldWithoutRate]) -> TaxRatesShown:
         return TaxRatesShown(
             rates=[_rate_shown(rule) for rule in known.rules],
             built_in=known.built_in,
@@ -275,8 +289,24 @@ API = [
         status=200,
         refuses=["not_found"],
     ),
-    PublicRoute("GET", "/operator/tax-rates", TaxApi.tax_rates, tag="Running the shop", needs="operator"),
-    PublicRoute("PUT", "/operator/tax-rates", TaxApi.set_tax_rates, tag="Running the shop", needs="operator"),
+    PublicRoute(
+        "GET",
+        "/operator/tax-rates",
+        TaxApi.tax_rates,
+        tag="Running the shop",
+        needs="operator",
+        shows=TaxRatesShown,
+    ),
+    PublicRoute(
+        "PUT",
+        "/operator/tax-rates",
+        TaxApi.set_tax_rates,
+        tag="Running the shop",
+        needs="operator",
+        shows=TaxRatesShown,
+        refuses=["stale"],
+        headers={"If-Match": "The ETag of what was seen: they are set only if that still stands."},
+    ),
     PublicRoute(
         "GET", "/operator/tax-exemptions", TaxApi.tax_exemptions, tag="Running the shop", needs="operator"
     ),
