@@ -55,29 +55,18 @@ async def test_a_seed_does_the_same_again(settings):
     assert (await sweep(settings, 41, 1))["run"] != (await sweep(settings, 42, 1))["run"]
 
 
-_QUIET_UNTIL = {
-    "forgotten-key": 14,
-    "forgotten-return": 14,
-    "list-left-behind": 27,
-    "live-price": 9,
-    "no-tombstone": 33,
-    "no-version-test": 20,
-    "paid-each-time": 6,
-    "put-back-twice": 9,
-    "spent-by-refused": 13,
-    "told-twice": 29,
-    "uncounted-refund": 6,
-}
-"""Seeds before these find nothing; all from 1 on takes a minute."""
+_QUIET_UNTIL = {"no-tombstone": 35, "no-version-test": 104, "told-twice": 29}
+"""Seeds before these find nothing; all other bugs are found by one of the first four."""
+_SEEDS = 40
+"""More would take minutes, until the test is given up."""
 
 
 @pytest.mark.parametrize("plant", MUTATIONS)
 async def test_a_planted_bug_is_found(settings, db, plant):
     first = _QUIET_UNTIL.get(plant, 1)
     async with without_constraints(db, plant):
-        report = await sweep(settings, first, 200 - first, plant)
-    assert report["violations"] > 0
-    assert report["found_at_seed"] <= 200
+        report = await sweep(settings, first, _SEEDS, plant)
+    assert report["violations"] > 0, f"`mercat simulate --seeds 500 --plant {plant}` says where to begin now"
 
 
 def test_a_bug_that_nobody_knows_is_refused(capsys):
