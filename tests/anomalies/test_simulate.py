@@ -2,13 +2,12 @@
 
 import json
 import logging
-import subprocess
-import sys
 from datetime import UTC, datetime
 from typing import Any, cast
 
 import pytest
 import structlog
+from commands import mercat
 
 from mercat.checkout import Neighbours
 from mercat.checkout.customer_limits import CustomerLimits
@@ -75,8 +74,7 @@ def test_a_bug_that_nobody_knows_is_refused(capsys):
 
 
 def test_a_found_bug_is_an_exit_code_and_one_object():
-    command = [sys.executable, "-m", "mercat", "simulate", "--plant", "one-sided-entry", "--json"]
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    ran = mercat("simulate", "--plant", "one-sided-entry", "--json")
     report = json.loads(ran.stdout)
     assert ran.returncode == 1, ran.stderr
     assert (report["seeds"], report["found_at_seed"], report["plant"]) == (1, 1, "one-sided-entry")
@@ -84,13 +82,7 @@ def test_a_found_bug_is_an_exit_code_and_one_object():
 
 
 def test_help_names_every_bug():
-    ran = subprocess.run(
-        [sys.executable, "-m", "mercat", "simulate", "--help"],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        env={"COLUMNS": "1000", "PATH": "/usr/bin"},
-    )
+    ran = mercat("simulate", "--help", COLUMNS="1000")
     assert all(plant in ran.stdout for plant in MUTATIONS), ran.stdout
 
 
