@@ -54,18 +54,22 @@ async def test_a_seed_does_the_same_again(settings):
     assert (await sweep(settings, 41, 1))["run"] != (await sweep(settings, 42, 1))["run"]
 
 
-_QUIET_UNTIL = {"no-tombstone": 35, "no-version-test": 104, "told-twice": 29}
-"""Seeds before these find nothing; all other bugs are found by one of the first four."""
-_SEEDS = 40
-"""More would take minutes, until the test is given up."""
+_FOUND_AT = {"no-tombstone": 35, "told-twice": 29}
+"""Where to look first: seeds before find nothing. All other bugs are found by one of the first four."""
+_RARE = {"no-version-test"}
+"""One seed in a hundred finds it; one of the races does each time (test_mutants.py)."""
 
 
-@pytest.mark.parametrize("plant", MUTATIONS)
+@pytest.mark.parametrize(
+    "plant", [pytest.param(each, marks=pytest.mark.scale) if each in _RARE else each for each in MUTATIONS]
+)
 async def test_a_planted_bug_is_found(settings, db, plant):
-    first = _QUIET_UNTIL.get(plant, 1)
+    first = _FOUND_AT.get(plant, 1)
     async with without_constraints(db, plant):
-        report = await sweep(settings, first, _SEEDS, plant)
-    assert report["violations"] > 0, f"`mercat simulate --seeds 500 --plant {plant}` says where to begin now"
+        report = await sweep(settings, first, 10, plant)
+        if not report["violations"]:  # statements have another order now, and seeds find other things
+            report = await sweep(settings, 1, 400 if plant in _RARE else 100, plant)
+    assert report["violations"] > 0
 
 
 def test_a_bug_that_nobody_knows_is_refused(capsys):
