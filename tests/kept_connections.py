@@ -1,6 +1,7 @@
 """Connections outlive the shop of a test: to open thirty costs PostgreSQL half a second of its time.
 
-A pool that closes gives them back, idle, and the next one of the same role takes them."""
+A pool that closes gives them back, idle, and the next one of the same role takes them, with the statements
+that are prepared on it: the server plans anew what it planned for tables whose statistics a test forgot."""
 
 import asyncio
 from collections import defaultdict
@@ -43,9 +44,6 @@ async def _connect(*args: Any, connection_class: type, **given: Any) -> asyncpg.
     while _kept[key]:
         connection = _kept[key].pop()
         if not connection.is_closed():
-            connection._stmt_cache.clear()  # the server's plans were made for the tables of another test
-            connection._stmts_to_close.clear()
-            await connection.execute("deallocate all")
             return connection
     connection = await asyncpg.connect(*args, connection_class=KeptConnection, **given)
     connection.key = key

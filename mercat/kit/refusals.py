@@ -6,6 +6,7 @@ is raised is a bug: it is logged, and the caller learns only that something went
 """
 
 import re
+from functools import cache
 from typing import Any, ClassVar
 
 from mercat.kit.text import plain_problem
@@ -28,6 +29,7 @@ class Refusal(Exception):
         return " ".join((cls.__doc__ or "").strip().split("\n\n")[0].split())
 
     @classmethod
+    @cache
     def code(cls) -> str:
         """Return the name on the wire: `AlreadyReviewed` is `already_reviewed`."""
         return re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()

@@ -2,13 +2,12 @@
 
 import json
 import logging
-import subprocess
-import sys
 from datetime import UTC, datetime
 from typing import Any, cast
 
 import pytest
 import structlog
+from commands import mercat
 
 from mercat.checkout import Neighbours
 from mercat.checkout.customer_limits import CustomerLimits
@@ -55,29 +54,22 @@ async def test_a_seed_does_the_same_again(settings):
     assert (await sweep(settings, 41, 1))["run"] != (await sweep(settings, 42, 1))["run"]
 
 
-_QUIET_UNTIL = {
-    "forgotten-key": 14,
-    "forgotten-return": 14,
-    "list-left-behind": 27,
-    "live-price": 9,
-    "no-tombstone": 33,
-    "no-version-test": 20,
-    "paid-each-time": 6,
-    "put-back-twice": 9,
-    "spent-by-refused": 13,
-    "told-twice": 29,
-    "uncounted-refund": 6,
-}
-"""Seeds before these find nothing; all from 1 on takes a minute."""
+_FOUND_AT = {"no-tombstone": 35, "told-twice": 29}
+"""Where to look first: seeds before find nothing. All other bugs are found by one of the first four."""
+_RARE = {"no-version-test"}
+"""One seed in a hundred finds it; one of the races does each time (test_mutants.py)."""
 
 
-@pytest.mark.parametrize("plant", MUTATIONS)
+@pytest.mark.parametrize(
+    "plant", [pytest.param(each, marks=pytest.mark.scale) if each in _RARE else each for each in MUTATIONS]
+)
 async def test_a_planted_bug_is_found(settings, db, plant):
-    first = _QUIET_UNTIL.get(plant, 1)
+    first = _FOUND_AT.get(plant, 1)
     async with without_constraints(db, plant):
-        report = await sweep(settings, first, 200 - first, plant)
+        report = await sweep(settings, first, 10, plant)
+        if not report["violations"]:  # statements have another order now, and seeds find other things
+            report = await sweep(settings, 1, 400 if plant in _RARE else 100, plant)
     assert report["violations"] > 0
-    assert report["found_at_seed"] <= 200
 
 
 def test_a_bug_that_nobody_knows_is_refused(capsys):
@@ -86,8 +78,7 @@ def test_a_bug_that_nobody_knows_is_refused(capsys):
 
 
 def test_a_found_bug_is_an_exit_code_and_one_object():
-    command = [sys.executable, "-m", "mercat", "simulate", "--plant", "one-sided-entry", "--json"]
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    ran = mercat("simulate", "--plant", "one-sided-entry", "--json")
     report = json.loads(ran.stdout)
     assert ran.returncode == 1, ran.stderr
     assert (report["seeds"], report["found_at_seed"], report["plant"]) == (1, 1, "one-sided-entry")
@@ -95,13 +86,7 @@ def test_a_found_bug_is_an_exit_code_and_one_object():
 
 
 def test_help_names_every_bug():
-    ran = subprocess.run(
-        [sys.executable, "-m", "mercat", "simulate", "--help"],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        env={"COLUMNS": "1000", "PATH": "/usr/bin"},
-    )
+    ran = mercat("simulate", "--help", COLUMNS="1000")
     assert all(plant in ran.stdout for plant in MUTATIONS), ran.stdout
 
 

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import httpx
 import pytest
+from journeys.people import api_document
 from openapi_schema_validator import OAS31Validator
 from waiting import until
 
@@ -15,7 +16,6 @@ from mercat import ids
 from mercat.kit import codec
 from mercat.payments.providers.sandbox import Sandbox
 from mercat.settings import Settings
-from mercat.web.openapi import document
 from mercat.web.routes import PREFIX, TABLE
 
 ADDRESS = {
@@ -52,9 +52,8 @@ class Said:
 class Api:
     """Asks as somebody, and holds every answer against the document."""
 
-    said: dict[str, Any] = codec.decode(codec.encode(document(TABLE, PREFIX)), dict)
-
     def __init__(self, client: httpx.AsyncClient, asked: set[str]) -> None:
+        self.said: dict[str, Any] = codec.decode(codec.encode(api_document()), dict)
         self.client = client
         self.asked = asked
 

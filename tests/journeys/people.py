@@ -4,6 +4,7 @@ import re
 import time
 import uuid
 from collections.abc import Awaitable, Callable
+from functools import cache
 from typing import Any
 
 import httpx
@@ -24,21 +25,29 @@ BAHIA = {"country": "BR", "region": "BA", "city": "Salvador", "postal_code": "40
 """Where no shop of the tests delivers."""
 
 
-_ROUTES = [
-    (
-        verb.upper(),
-        re.compile(re.sub(r"\{\w+\}", "[^/]+", path)),
-        {int(status) for status in route["responses"] if status != "default"} | {304, 429, 503},
-    )
-    for path, routes in sorted(document(TABLE, PREFIX)["paths"].items(), key=lambda each: "{" in each[0])
-    for verb, route in routes.items()
-]
+@cache
+def api_document() -> dict[str, Any]:
+    """The API's document, which takes a while to make."""
+    return document(TABLE, PREFIX)
+
+
+@cache
+def _routes() -> list[tuple[str, re.Pattern[str], set[int]]]:
+    return [
+        (
+            verb.upper(),
+            re.compile(re.sub(r"\{\w+\}", "[^/]+", path)),
+            {int(status) for status in route["responses"] if status != "default"} | {304, 429, 503},
+        )
+        for path, routes in sorted(api_document()["paths"].items(), key=lambda each: "{" in each[0])
+        for verb, route in routes.items()
+    ]
 
 
 def documented(verb: str, path: str) -> set[int]:
     """What a route may answer, says the API's document; nothing where there is no such route."""
     place = path.partition("?")[0]
-    return next((known for on, pattern, known in _ROUTES if on == verb and pattern.fullmatch(place)), set())
+    return next((known for on, pattern, known in _routes() if on == verb and pattern.fullmatch(place)), set())
 
 
 def new_key() -> str:

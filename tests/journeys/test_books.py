@@ -1,10 +1,8 @@
 """After everything that happened here the laws hold."""
 
-import subprocess
-import sys
-
 import asyncpg
 import msgspec
+from commands import mercat
 
 from mercat.audit.audit import laws
 from mercat.cli.supervise import connections_for
@@ -19,8 +17,7 @@ async def test_the_books_balance_at_the_end_of_the_day(open_shop):
 
 
 def test_our_books_and_the_providers_say_the_same(open_shop):
-    command = [sys.executable, "-m", "mercat", "reconcile", "--json", "--data", open_shop.data]
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    ran = mercat("reconcile", "--json", "--data", open_shop.data)
     assert ran.returncode == 0, ran.stderr
     said = msgspec.json.decode(ran.stdout.splitlines()[-1])
     assert (said["provider"], said["differences"], said["opened"]) == ("sandbox", 0, 0)
@@ -28,8 +25,7 @@ def test_our_books_and_the_providers_say_the_same(open_shop):
 
 def test_the_audit_looks_at_a_true_sample_of_search_and_would_notice_it(open_shop):
     for options, noticed in (([], 0), (["--prove"], 500)):
-        command = [sys.executable, "-m", "mercat", "audit", "--json", "--data", open_shop.data, *options]
-        ran = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        ran = mercat("audit", "--json", "--data", open_shop.data, *options)
         assert ran.returncode == 0, ran.stderr
         found = {each["law"]: each for each in msgspec.json.decode(ran.stdout.splitlines()[-1])["laws"]}
         search = found["search has the catalogue's newest (sampled)"]
