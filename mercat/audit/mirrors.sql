@@ -1,8 +1,8 @@
 -- mirror: placed
--- Orders that stand. A mirror is what orders say (`orders`) and what the rest of the shop says of the same (`elsewhere`),
--- row by row; the first column is the id by which both are cut into slices. Laws name what orders say of it: where
--- orders are in the shop's own database they read it there. Where they are not they read what is said elsewhere, with
--- those slices in its place that differ.
+-- Orders that stand. A mirror is what orders say and, under `elsewhere`, what the rest of the shop says of the same, row
+-- by row; the first column is the id by which both are cut into slices. A law that names a mirror reads what orders say:
+-- in their tables, or where those are in other databases in what is said elsewhere, once the slices that differ were
+-- replaced. So what is said elsewhere decides how much is moved, and never what a law finds.
 select order_id, checkout_id, cart_id, total, discount, shipping, tax, currency, placed_at,
     coalesce(json_array_length(discounts), 0) > 0 as reduced
 from orders.orders where status <> 'refused';
@@ -19,11 +19,12 @@ where a.status = 201 and o.order_id is not null;
 select order_id, order_line_id, offer_id, seller_id, quantity, unit_price, total from orders.line;
 
 -- elsewhere: line
-select (c.record -> 'order' ->> 'order_id')::bigint, l.*
+select o.order_id, l.*
 from checkout.answer a join checkout.checkout c using (checkout_id)
-cross join json_to_recordset(c.record -> 'order' -> 'lines') as l (order_line_id bigint, offer_id bigint,
-    seller_id bigint, quantity integer, unit_price bigint, total bigint)
-where a.status = 201 and c.record -> 'order' -> 'order_id' is not null;
+cross join json_to_record(c.record -> 'order') as o (order_id bigint, lines json)
+cross join json_to_recordset(o.lines) as l (order_line_id bigint, offer_id bigint, seller_id bigint, quantity integer,
+    unit_price bigint, total bigint)
+where a.status = 201 and o.order_id is not null;
 
 -- mirror: cancelled
 select order_id from orders.orders where status = 'cancelled';
