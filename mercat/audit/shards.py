@@ -9,6 +9,7 @@ what stays is told.
 import asyncio
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from typing import Any
 
 import asyncpg
 
@@ -54,7 +55,9 @@ async def _connected(
     connections: list[asyncpg.Connection] = []
     for place in settings.shards() or [None]:
         there = settings.at(place) if place else settings
-        who = {**there.database(), "user": role, "password": settings.secret(role)} if role else there.owner()
+        who: dict[str, Any] = there.owner()
+        if role:
+            who |= {"user": role, "password": settings.secret(role)}
         try:
             connection = await asyncpg.connect(
                 **who, timeout=_ANSWERS_WITHIN_S, server_settings={"timezone": "UTC"}
