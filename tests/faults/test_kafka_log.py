@@ -14,6 +14,7 @@ import asyncpg
 import confluent_kafka as kafka
 import msgspec
 import pytest
+from certificates import write_certificate
 from contract.test_orders import new_order
 from kafka_broker import Broker, broker, free_port
 from shard_databases import BUCKETS, user_of
@@ -251,6 +252,33 @@ async def test_orders_of_several_databases_are_heard_once_and_in_order(
             relay.end()
         await main.execute("update events.relayed set closed = null; delete from events.position")
         await main.execute("drop table events.bought")
+
+
+async def test_facts_are_heard_over_tls_by_who_has_the_password(settings, db, events, heard):
+    all_of, in_order = heard
+    secure = Broker(secure=True)
+    password = secure.password.replace("/", "%2F").replace("+", "%2B")
+    told = msgspec.structs.replace(
+        settings,
+        kafka_url=f"kafkas://{secure.user}:{password}@{secure.address}",
+        kafka_topic=secure.new_topic(),
+        kafka_tls_root=str(secure.certificate),
+    )
+    await asyncio.to_thread(lambda: secure.answers(**told.kafka()))
+    await open_slot(events)
+    facts, log = Told(db), log_of(told, events)
+    follower = Follower("reviews", Heard(), events, events, log)
+    async with running(Relay(events, log, told.replication()).run(), follower.run()):
+        await facts.some()
+        await until(lambda: all_of(facts), 60)
+    assert await in_order()
+    for wrong in (
+        {"kafka_url": told.kafka_url.replace(password, "guessed")},
+        {"kafka_tls_root": str(write_certificate(settings.data, "localhost")[0])},
+    ):
+        with pytest.raises(KafkaAway):
+            await log_of(msgspec.structs.replace(told, **wrong), events).reached()
+    secure.die()
 
 
 async def test_an_older_relay_is_fenced(on_kafka, events):
