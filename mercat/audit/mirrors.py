@@ -37,7 +37,7 @@ Digest = tuple[int, int]
 """How many rows there are, and the sum of their hashes."""
 
 
-class Mirror(NamedTuple):
+class OrderMirror(NamedTuple):
     """What orders say, as a statement on the orders of one database, and what is said elsewhere of it."""
 
     name: str
@@ -45,10 +45,12 @@ class Mirror(NamedTuple):
     elsewhere: str
 
 
-def mirrors() -> dict[str, Mirror]:
+def mirrors() -> dict[str, OrderMirror]:
     """Read the mirrors, by name."""
     elsewhere = dict(named("mirrors.sql", "elsewhere"))
-    return {name: Mirror(name, orders, elsewhere[name]) for name, orders in named("mirrors.sql", "mirror")}
+    return {
+        name: OrderMirror(name, orders, elsewhere[name]) for name, orders in named("mirrors.sql", "mirror")
+    }
 
 
 def names_in(statement: str) -> list[str]:
@@ -89,7 +91,7 @@ class Mirrored:
         self.digests = 0
         self.rows = 0
 
-    async def make(self, mirror: Mirror) -> None:
+    async def make(self, mirror: OrderMirror) -> None:
         """Make the table of a mirror, anew."""
         table, orders = f"mirror_{mirror.name}", f"({of_its_own(mirror.orders)})"
         await self._own.execute(
