@@ -196,9 +196,7 @@ async def test_a_lease_that_a_clock_ended_by_a_jump_is_renewed_at_once(pool, mon
     try:
         ids.new(ids.OrderId)
         ahead = time.time_ns() + 3_600 * 10**9
-        monkeypatch.setattr(
-            ids, "time", SimpleNamespace(time_ns=lambda: ahead, monotonic_ns=time.monotonic_ns)
-        )
+        monkeypatch.setattr(ids, "time", SimpleNamespace(time_ns=lambda: ahead, monotonic_ns=time.monotonic_ns))
         monkeypatch.setattr(worker_ids.time, "time", lambda: ahead / 10**9)
 
         async def made() -> bool:
