@@ -89,8 +89,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log_back: bool = False
     """Whether the log comes back into PostgreSQL: Kafka's is closed, and read to its end."""
     opensearch_url: str = ""
-    """The OpenSearch that search runs on, `http[s]://[user:password@]host:port`. Empty: an index in the
-    shop's folder."""
+    """The OpenSearch that search runs on, `http[s]://[user:password@]host:port`; with commas several nodes of
+    it, with user and password of the first for all. Empty: an index in the shop's folder."""
     opensearch_index: str = "mercat"
     """The name of this shop's index there: one for each shop. Its indexes are `<name>-…`, and older ones are
     removed."""

@@ -174,5 +174,10 @@ def _text(where: str, value: Any) -> str:
     raise WrongFile(f"{where} is neither text nor a number.")
 
 
-_ADDRESSES = {"log.kafka": _brokers, "valkey.store": _servers, "valkey.cache": _servers}
+_ADDRESSES = {
+    "log.kafka": _brokers,
+    "valkey.store": _servers,
+    "valkey.cache": _servers,
+    "search.opensearch": _servers,
+}
 """What may be several addresses, and how they are written."""

@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from certificates import write_certificate
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
@@ -26,25 +27,57 @@ def free_port() -> int:
         return tried.getsockname()[1]
 
 
-class Broker:
-    """One broker that ends with this process, and sooner when told."""
+SECURE = """
+listeners=SASL_SSL://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=SASL_SSL://127.0.0.1:{port}
+inter.broker.listener.name=SASL_SSL
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,SASL_SSL:SASL_SSL
+sasl.enabled.mechanisms=SCRAM-SHA-512
+sasl.mechanism.inter.broker.protocol=SCRAM-SHA-512
+listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config=\\
+    org.apache.kafka.common.security.scram.ScramLoginModule required username="{user}" password="{password}";
+ssl.keystore.type=PEM
+ssl.keystore.location={folder}/keystore.pem
+ssl.truststore.type=PEM
+ssl.truststore.location={folder}/certificate.pem
+"""
 
-    def __init__(self) -> None:
+
+class Broker:
+    """One broker that ends with this process, and sooner when told. `secure`: it takes connections over TLS
+    alone, of a user with a password (SCRAM-SHA-512)."""
+
+    user, password = "mercat", "a+b/c"
+
+    def __init__(self, *, secure: bool = False) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="mercat-kafka-"))
         self._ports = [str(free_port()), str(free_port())]
         self._process: subprocess.Popen | None = None
         self.address = f"127.0.0.1:{self._ports[0]}"
+        self.certificate = self._folder / "certificate.pem"
+        self._more = self._secured() if secure else {}
         self.start()
         atexit.register(self._end)
 
+    def _secured(self) -> dict[str, str]:
+        certificate, key = write_certificate(self._folder, "localhost")
+        (self._folder / "keystore.pem").write_text(key.read_text() + certificate.read_text())
+        port, controller = self._ports
+        where = {"port": port, "controller": controller, "folder": self._folder}
+        told = SECURE.format(**where, user=self.user, password=self.password)
+        (more := self._folder / "more.properties").write_text(told)
+        known = f"--add-scram SCRAM-SHA-512=[name={self.user},password={self.password}]"
+        return {"MORE": str(more), "FORMAT": known}
+
     def start(self) -> None:
         said = (self._folder / "said").open("ab")
-        self._process = subprocess.Popen([RUN, self._folder, *self._ports], stdout=said, stderr=said)
+        command = [RUN, self._folder, *self._ports]
+        self._process = subprocess.Popen(command, stdout=said, stderr=said, env={**os.environ, **self._more})
 
-    def answers(self) -> None:
-        """Wait until it answers."""
+    def answers(self, **told: str) -> None:
+        """Wait until it answers, who says this when they connect."""
         until = time.monotonic() + STARTS_WITHIN_S
-        asked = AdminClient({"bootstrap.servers": self.address, "log_level": 0})
+        asked = AdminClient({"bootstrap.servers": self.address, "log_level": 0, **told})
         while True:
             assert self._process
             if self._process.poll() is not None or time.monotonic() > until:

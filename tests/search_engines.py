@@ -9,43 +9,70 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 import pytest
 
+from mercat.lab.bench.shop import free_port
 from mercat.search.engine import IndexStore
 from mercat.search.engines.opensearch import OpenSearchStore
 from mercat.search.engines.tantivy import TantivyStore
 
 ENGINES = ("tantivy", "opensearch")
 RUN = Path(__file__).parents[1] / ".opensearch" / "run"
-STARTS_WITHIN_S = 150
+STARTS_WITHIN_S = 300
 _number = itertools.count(1)
+
+
+class SearchNode:
+    """A node that ends with this process, and sooner when it is killed. `bus`: its port for the others of a
+    cluster, and the ports of all."""
+
+    def __init__(self, *bus: str) -> None:
+        if not RUN.exists():
+            pytest.skip("OpenSearch is not prepared (make opensearch; needs a JDK 21+ and Maven)")
+        self._home = Path(tempfile.mkdtemp(prefix="mercat-opensearch-"))
+        said = (self._home / "said").open("wb")
+        command = [RUN, self._home, "0", "tied", *bus]
+        small = {"HEAP": "320m", "JAVA_TOOL_OPTIONS": "-XX:TieredStopAtLevel=1"} if bus else {}
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=said, stderr=said, env={**os.environ, **small}
+        )
+        atexit.register(self._stop)
+
+    @cached_property
+    def url(self) -> str:
+        """Its address, once it answers."""
+        until = time.monotonic() + STARTS_WITHIN_S
+        while not (self._home / "address").exists():
+            if self.process.poll() is not None or time.monotonic() > until:
+                pytest.fail(f"OpenSearch does not start: {(self._home / 'said').read_text()[-2_000:]}")
+            time.sleep(0.1)
+        return (self._home / "address").read_text()
+
+    def die(self) -> None:
+        """As after `kill -9`."""
+        self.process.kill()
+        self.process.wait()
+
+    def _stop(self) -> None:
+        assert self.process.stdin
+        self.process.stdin.close()
+        self.process.wait(30)
+        shutil.rmtree(self._home, ignore_errors=True)
 
 
 @cache
 def node() -> str:
     """The address of a node that ends with this process."""
-    if not RUN.exists():
-        pytest.skip("OpenSearch is not prepared (make opensearch; needs a JDK 21+ and Maven)")
-    home = Path(tempfile.mkdtemp(prefix="mercat-opensearch-"))
-    said = (home / "said").open("wb")
-    process = subprocess.Popen([RUN, home, "0", "tied"], stdin=subprocess.PIPE, stdout=said, stderr=said)
+    return SearchNode().url
 
-    def stop() -> None:
-        assert process.stdin
-        process.stdin.close()
-        process.wait(30)
-        shutil.rmtree(home, ignore_errors=True)
 
-    atexit.register(stop)
-    until = time.monotonic() + STARTS_WITHIN_S
-    while not (home / "address").exists():
-        if process.poll() is not None or time.monotonic() > until:
-            pytest.fail(f"OpenSearch does not start: {(home / 'said').read_text()[-2_000:]}")
-        time.sleep(0.1)
-    return (home / "address").read_text()
+def three_nodes() -> list[SearchNode]:
+    """Three nodes of a cluster."""
+    ports = [str(free_port()) for _ in range(3)]
+    return [SearchNode(port, ",".join(ports)) for port in ports]
 
 
 @contextmanager

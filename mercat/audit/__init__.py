@@ -5,6 +5,6 @@ reads another's tables.
 """
 
 from mercat.audit.audit import Account, Finding, Law, audit, prove, trial_balance
-from mercat.audit.shards import audit_shop
+from mercat.audit.shards import audit_shop, prove_shop
 
-__all__ = ["Account", "Finding", "Law", "audit", "audit_shop", "prove", "trial_balance"]
+__all__ = ["Account", "Finding", "Law", "audit", "audit_shop", "prove", "prove_shop", "trial_balance"]

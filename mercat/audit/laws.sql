@@ -55,7 +55,7 @@ with paid as (
 )
 select count(*) as checked,
     count(*) filter (where p.payments is distinct from 1 or p.amount is distinct from o.total) as violations
-from orders.orders o left join paid p using (order_id) where o.status <> 'refused';
+from mirror.placed o left join paid p using (order_id);
 
 -- law: an order has one confirmed reservation of exactly its lines
 with sold as (
@@ -64,7 +64,7 @@ with sold as (
     where r.state = 'sold' group by 1, 2
 ), bought as (
     select o.checkout_id, l.offer_id, sum(l.quantity) as units
-    from orders.orders o join orders.line l using (bucket, order_id) where o.status <> 'refused' group by 1, 2
+    from mirror.placed o join mirror.line l using (order_id) group by 1, 2
 )
 select count(*) as checked, count(*) filter (where s.units is distinct from b.units) as violations
 from sold s full join bought b using (checkout_id, offer_id)
@@ -115,24 +115,22 @@ from payments.payment p left join back b using (payment_id) where p.status = 'ca
 select count(*) as checked,
     count(*) filter (where p.refunded < p.amount and o.order_id is null) as violations
 from payments.payment p
-left join orders.orders o on o.order_id = p.order_id and o.status not in ('refused')
+left join mirror.placed o on o.order_id = p.order_id
 where p.status = 'captured'
     and not exists (select from checkout.running r where r.checkout_id = p.checkout_id);
 
 -- law: a cancelled order is refunded
 select count(*) as checked, count(*) filter (where p.refunded is distinct from o.total) as violations
-from orders.orders o
+from mirror.cancelled join mirror.placed o using (order_id)
 left join payments.payment p on p.order_id = o.order_id and p.status = 'captured'
-where o.status = 'cancelled' and not exists (
-    select from checkout.undoing u where u.order_id = o.order_id and u.done_at is null);
+where not exists (select from checkout.undoing u where u.order_id = o.order_id and u.done_at is null);
 
 -- law: what a cancelled order was booked on is given back, account by account
 -- Also of an order that came to nothing: what its sellers were to get, and what the shop gave away.
 with cancelled as (
-    select o.checkout_id, p.payment_id from orders.orders o
+    select o.checkout_id, p.payment_id from mirror.cancelled join mirror.placed o using (order_id)
     join payments.payment p on p.order_id = o.order_id and p.status = 'captured'
-    where o.status = 'cancelled' and not exists (
-        select from checkout.undoing u where u.order_id = o.order_id and u.done_at is null)
+    where not exists (select from checkout.undoing u where u.order_id = o.order_id and u.done_at is null)
 ), entries as (
     select c.payment_id, e.accounts, e.amounts from cancelled c
     join payments.entry e on e.reference = c.checkout_id and e.kind = 'capture'
@@ -154,20 +152,20 @@ from checkout.running;
 select count(*) as checked, count(*) filter (where orders > 1) as violations
 from (
     select c.user_id, c.key, count(o.order_id) as orders
-    from checkout.checkout c join orders.orders o on o.checkout_id = c.checkout_id and o.status <> 'refused'
+    from checkout.checkout c join mirror.placed o using (checkout_id)
     group by 1, 2
 ) k;
 
 -- law: one order a cart
 select count(*) as checked, count(*) filter (where orders > 1) as violations
-from (select cart_id, count(*) as orders from orders.orders where status <> 'refused' group by 1) c;
+from (select cart_id, count(*) as orders from mirror.placed group by 1) c;
 
 -- law: what a shopper was told stands
 select count(*) as checked,
     count(*) filter (where (a.status = 201) <> (o.order_id is not null)) as violations
 from checkout.answer a
 join checkout.checkout c using (checkout_id)
-left join orders.orders o on o.checkout_id = a.checkout_id and o.status <> 'refused';
+left join mirror.placed o on o.checkout_id = a.checkout_id;
 
 -- law: one successful charge a checkout at the provider
 select count(*) as checked,
@@ -203,10 +201,10 @@ from owed o full join kept k using (kind, currency);
 
 -- law: a gift card that was bought is a unit of its order that was handed over, for what that cost
 with sold as (select order_line_id, order_id, count(*) as cards from payments.sold_gift_card group by 1, 2)
-select count(*) as checked, count(*) filter (where l.order_line_id is null or s.cards <> l.shipped
+select count(*) as checked, count(*) filter (where l.order_line_id is null or s.cards is distinct from h.units
     or exists (select from payments.sold_gift_card g join payments.stored_value v using (value_id)
         where g.order_line_id = s.order_line_id and (v.initial <> l.unit_price or v.kind <> 'gift_card'))) as violations
-from sold s left join orders.line l on l.order_id = s.order_id and l.order_line_id = s.order_line_id;
+from sold s left join mirror.line l using (order_id, order_line_id) left join mirror.shipped h using (order_id, order_line_id);
 
 -- law: only what was paid back of gift cards is void
 with back as (
@@ -214,8 +212,8 @@ with back as (
         count(*) filter (where s.voided_at is not null and v.status <> 'disabled') as usable
     from payments.sold_gift_card s join payments.stored_value v using (value_id) group by 1
 )
-select count(*) as checked, count(*) filter (where b.void > l.refunded or b.usable > 0) as violations
-from back b join orders.line l using (order_line_id);
+select count(*) as checked, count(*) filter (where b.void > coalesce(p.units, 0) or b.usable > 0) as violations
+from back b join mirror.line l using (order_line_id) left join mirror.paid_back p using (order_line_id);
 
 -- law: a gift card that was paid back was taken with all that it had cost
 select count(*) as checked, count(*) filter (where not exists (select from payments.value_movement m
@@ -240,7 +238,7 @@ left join checkout.running r on r.checkout_id = coalesce(t.checkout_id, p.checko
 -- law: no gift card is spent by an order that was refused
 select count(*) as checked, count(*) filter (where o.order_id is null and t.refunded < t.amount) as violations
 from payments.tender t
-left join orders.orders o on o.checkout_id = t.checkout_id and o.status <> 'refused'
+left join mirror.placed o on o.checkout_id = t.checkout_id
 where t.state = 'taken' and not exists (select from checkout.running r where r.checkout_id = t.checkout_id);
 
 -- law: one letter a fact and channel
@@ -282,9 +280,9 @@ with bought as (
     select c.checkout_id, c.pass, s.sale_id, sum(l.quantity) as units,
         count(*) over (partition by c.pass) as orders
     from checkout.checkout c
-    join orders.orders o on o.checkout_id = c.checkout_id and o.status <> 'refused'
+    join mirror.placed o on o.checkout_id = c.checkout_id
     join flashsale.sale s on s.sale_id = split_part(c.pass, '/', 1)
-    join orders.line l on l.bucket = o.bucket and l.order_id = o.order_id and l.offer_id = s.offer_id
+    join mirror.line l on l.order_id = o.order_id and l.offer_id = s.offer_id
     where c.pass is not null
     group by 1, 2, 3
 )
@@ -301,8 +299,8 @@ full join (
 -- A process may learn of a new sale some seconds late.
 select count(*) as checked, count(*) filter (where c.pass is null) as violations
 from flashsale.sale s
-join orders.line l on l.offer_id = s.offer_id
-join orders.orders o on o.bucket = l.bucket and o.order_id = l.order_id and o.status <> 'refused'
+join mirror.line l on l.offer_id = s.offer_id
+join mirror.placed o on o.order_id = l.order_id
     and o.placed_at > s.made_at + interval '10 seconds' and o.placed_at < coalesce(s.ended_at, 'infinity')
 join checkout.checkout c on c.checkout_id = o.checkout_id;
 
@@ -329,31 +327,23 @@ with back as (
         coalesce(sum(l.quantity) filter (where r.status in ('requested', 'approved', 'in_transit')), 0) as coming,
         sum(l.sellable + l.damaged) as came
     from returns.return r join returns.line l using (return_id) group by 1, 2
-), moved as (
-    select order_id, order_line_id, coming_back, returned from orders.line where coming_back > 0 or returned > 0
 )
 select count(*) as checked,
     count(*) filter (where coalesce(m.coming_back, 0) <> coalesce(b.coming, 0)
         or coalesce(m.returned, 0) <> coalesce(b.came, 0)) as violations
-from moved m full join back b using (order_id, order_line_id)
+from mirror.coming m full join back b using (order_id, order_line_id)
 where not exists (select from checkout.undoing u where u.order_id = coalesce(m.order_id, b.order_id) and u.done_at is null)
-    and not exists (select from orders.history h where h.order_id = coalesce(m.order_id, b.order_id)
-        and h.what = 'returned' and h.reference not like '%/received');
+    and not exists (select from mirror.former f where f.order_id = coalesce(m.order_id, b.order_id) and f.without_return);
 
 -- law: a return is paid back what came is worth, once
 -- Its refund is what it says, and what the order's row decided; nothing before the goods are here.
 with paid as (
     select split_part(reference, '/', 2)::bigint as return_id, sum(amount) as amount
     from payments.refund where reference like 'return/%' group by 1
-), worth as (
-    select split_part(h.reference, '/', 2)::bigint as return_id, coalesce(sum((p ->> 'price')::bigint
-        - (p ->> 'discount')::bigint + (p ->> 'tax')::bigint + (p ->> 'shipping')::bigint), 0) as amount
-    from orders.history h left join jsonb_array_elements(h.detail -> 'parts') p on true
-    where h.what = 'returned' and h.reference like 'return/%/received' group by 1
 )
 select count(*) as checked,
     count(*) filter (where coalesce(p.amount, 0) <> r.refunded or coalesce(w.amount, 0) <> r.refunded) as violations
-from returns.return r left join paid p using (return_id) left join worth w using (return_id)
+from returns.return r left join paid p using (return_id) left join mirror.worth w using (return_id)
 where not exists (select from checkout.undoing u where u.order_id = r.order_id and u.done_at is null)
     and not exists (select from payments.refund f where f.reference = 'return/' || r.return_id and f.status = 'failed');
 
@@ -407,22 +397,15 @@ left join decided d using (bucket, order_id, order_line_id)
 where not exists (select from old where old.bucket = l.bucket and old.order_id = l.order_id);
 
 -- law: what was decided to be paid back is paid back
-with owed as (
-    select h.order_id, sum((p ->> 'price')::bigint - (p ->> 'discount')::bigint + (p ->> 'tax')::bigint
-        + (p ->> 'shipping')::bigint) as amount
-    from orders.history h, jsonb_array_elements(h.detail -> 'parts') p
-    where h.what in ('cancelled', 'returned', 'refunded') group by 1
-), back as (
+with back as (
     select p.order_id, sum(r.amount) as amount
     from payments.refund r join payments.payment p using (payment_id) where p.status = 'captured' group by 1
 )
 select count(*) as checked,
     count(*) filter (where coalesce(w.amount, 0) <> coalesce(b.amount, 0)) as violations
-from owed w full join back b using (order_id) join orders.orders o using (order_id)
-where o.status <> 'refused'
-    and not exists (select from checkout.undoing u where u.order_id = o.order_id and u.done_at is null)
-    and not exists (select from orders.history h where h.bucket = o.bucket and h.order_id = o.order_id
-        and h.what in ('cancelled', 'returned') and not h.detail ? 'parts');
+from mirror.decided w full join back b using (order_id) join mirror.placed o using (order_id)
+where not exists (select from checkout.undoing u where u.order_id = o.order_id and u.done_at is null)
+    and not exists (select from mirror.former f where f.order_id = o.order_id and f.without_parts);
 
 -- law: no seller's part pays back more than it cost
 with back as (
@@ -457,10 +440,9 @@ with followed as (
     select events.has_followed('invoices') as is_so
 ), part as (
     select distinct o.order_id, l.seller_id
-    from followed join orders.orders o on is_so and o.placed_at > (select min(issued_at) from invoices.paper)
+    from followed join mirror.placed o on is_so and o.placed_at > (select min(issued_at) from invoices.paper)
     join payments.entry e on e.reference = o.checkout_id and e.kind = 'capture' and e.at < now() - interval '1 minute'
-    join orders.line l using (bucket, order_id)
-    where o.status <> 'refused'
+    join mirror.line l using (order_id)
 )
 select count(*) as checked, count(*) filter (where p.order_id is null) as violations
 from part left join invoices.paper p on p.order_id = part.order_id and p.seller_id = part.seller_id and p.refund_id = 0;
@@ -512,17 +494,15 @@ with reached as (
         sum(total) as gross
     from (
         select (o.placed_at at time zone 'utc')::date as day, l.seller_id, o.order_id, l.quantity, l.total
-        from orders.orders o join orders.line l using (bucket, order_id) where o.status <> 'refused'
+        from mirror.placed o join mirror.line l using (order_id)
     ) lines
     group by grouping sets ((day, seller_id), (day))
 ), whole as (
     select (placed_at at time zone 'utc')::date as day, sum(discount) as discount, sum(tax) as tax,
         sum(shipping) as shipping, max(placed_at) as last
-    from orders.orders where status <> 'refused' group by 1
+    from mirror.placed group by 1
 ), cancelled as (
-    select (h.at at time zone 'utc')::date as day, sum((g ->> 'quantity')::bigint) as units, max(h.at) as last
-    from orders.history h cross join jsonb_array_elements(h.detail -> 'goods') g
-    where h.what = 'cancelled' group by 1
+    select day, sum(units) as units, bool_or(fresh) as fresh from mirror.cancelled_units group by 1
 )
 select count(*) as checked, count(*) filter (where a.orders is distinct from s.orders
     or a.units is distinct from s.units or a.gross is distinct from s.gross or (s.seller_id = 0 and (
@@ -533,7 +513,8 @@ full join sold s on s.day = a.day and s.seller_id = a.seller_id
 left join whole w on w.day = s.day
 left join cancelled c on c.day = s.day
 cross join settled
-where coalesce(a.day, s.day) < settled.before and coalesce(greatest(w.last, c.last), '-infinity') < settled.quiet;
+where coalesce(a.day, s.day) < settled.before and coalesce(w.last, '-infinity') < settled.quiet
+    and not coalesce(c.fresh, false);
 
 -- law: reports hold what the journal says
 -- Commission by the day of the order, refunds by the day on which the bank paid them, or sent them back.
@@ -545,16 +526,16 @@ with reached as (
     select coalesce(max(before), '-infinity') as before, now() - interval '5 seconds' as quiet from reached
 ), earned as (
     select (o.placed_at at time zone 'utc')::date as day, -sum(u.amount) as amount, max(o.placed_at) as last
-    from orders.orders o join payments.payment p on p.order_id = o.order_id and p.status = 'captured'
+    from mirror.placed o join payments.payment p on p.order_id = o.order_id and p.status = 'captured'
     join payments.entry e on e.reference = p.checkout_id and e.kind = 'capture'
     cross join unnest(e.accounts, e.amounts) as u (account, amount)
-    where o.status <> 'refused' and u.account = 'commission' group by 1
+    where u.account = 'commission' group by 1
 ), back as (
     select (e.at at time zone 'utc')::date as day,
         sum(case e.kind when 'paid_back' then r.amount else -e.amounts[1] end) as amount, max(e.at) as last
     from payments.entry e join payments.refund r on r.refund_id = e.reference
     join payments.payment p using (payment_id)
-    join orders.orders o on o.order_id = p.order_id and o.status <> 'refused'
+    join mirror.placed o on o.order_id = p.order_id
     where e.kind in ('paid_back', 'came_back') group by 1
 ), days as (
     select day from analytics.day where seller_id = 0 union select day from earned union select day from back
@@ -584,7 +565,7 @@ where a.seller_id = 0;
 -- law: all that is sold and paid is in the shop's own currency
 with amounts as (
     select currency from catalog.offer where status = 'active'
-    union all select currency from orders.orders where status <> 'refused'
+    union all select currency from mirror.placed
     union all select currency from payments.payment
 )
 select count(*) as checked, count(*) filter (where a.currency <> s.currency) as violations
@@ -712,21 +693,23 @@ from (select code, checkout_id from promotions.code where checkout_id is not nul
 
 -- law: a discount that is limited was counted, and is given back with all of its order alone
 with asked as (
-    select o.bucket, o.order_id, o.status, c.checkout_id, (u ->> 0)::bigint as promotion_id, (u ->> 1)::bigint as amount
-    from orders.orders o join checkout.checkout c using (checkout_id), json_array_elements(c.record -> 'uses') u
-    where o.status <> 'refused' and json_array_length(o.discounts) > 0
+    select o.order_id, c.checkout_id, (u ->> 0)::bigint as promotion_id, (u ->> 1)::bigint as amount
+    from mirror.placed o join checkout.checkout c using (checkout_id), json_array_elements(c.record -> 'uses') u
+    where o.reduced
 ), redeemed as (
     select checkout_id, state, u.promotion_id, u.amount
     from promotions.redemption, unnest(promotion_ids, amounts) as u (promotion_id, amount)
+), kept as (
+    select distinct order_id from mirror.line l left join mirror.paid_back p using (order_id, order_line_id)
+    where coalesce(p.units, 0) < l.quantity and not exists (select from mirror.cancelled c where c.order_id = l.order_id)
 )
 select count(*) as checked, count(*) filter (where r.amount is distinct from a.amount or r.state = 'refused'
-    or r.state = 'given_back' and a.status <> 'cancelled' and exists (select from orders.line l
-        where l.bucket = a.bucket and l.order_id = a.order_id and l.refunded < l.quantity)) as violations
-from asked a left join redeemed r using (checkout_id, promotion_id);
+    or r.state = 'given_back' and k.order_id is not null) as violations
+from asked a left join redeemed r using (checkout_id, promotion_id) left join kept k using (order_id);
 
 -- law: what is counted of promotions belongs to an order or a running purchase
 select count(*) as checked, count(*) filter (where o.order_id is null and c.checkout_id is null) as violations
 from promotions.redemption r
-left join orders.orders o on o.order_id = r.order_id and o.status <> 'refused'
+left join mirror.placed o on o.order_id = r.order_id
 left join checkout.running c on c.checkout_id = r.checkout_id
 where r.state = 'used';

@@ -1,27 +1,26 @@
 """The audit of a shop whose orders are on several databases: it reads all of them.
 
-The laws join orders with money and stock, so orders are copied beside those, each from the database that has
-its bucket, into tables that go with the connection. There is no common snapshot: what is decided between two
-of them looks like a break, so what looks broken is looked at again, and what stays is told.
+Laws of orders alone are checked in each database, on the buckets that it has. Those that join orders with
+money, stock and the rest are checked in the shop's own, on mirrors of what orders say. There is no common
+snapshot: what is decided between two of them looks like a break, so what looks broken is looked at again, and
+what stays is told.
 """
 
 import asyncio
-import re
-import tempfile
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from typing import Any
 
 import asyncpg
 
-from mercat.audit.audit import Finding, Law, audit, check, laws
+from mercat.audit.audit import Finding, audit, check_over, laws, prove
+from mercat.audit.mirrors import Mirrored, mirrors
 from mercat.ids import BUCKETS
 from mercat.kit.db_errors import AWAY
 from mercat.kit.refusals import Unavailable
 from mercat.settings import Settings
 from mercat.shard_places import misplaced
 
-_TABLE = re.compile(r"\borders\.(orders|line|history)\b")
-_TABLES = ("orders", "line", "history")
 _ONE_HOME = "each bucket of orders is in one database"
 _HELD = """
     select b.bucket, h.buckets @> b.bucket as has, exists (
@@ -37,25 +36,39 @@ _ANSWERS_WITHIN_S = 5.0
 async def audit_shop(settings: Settings) -> list[Finding]:
     """Check the laws over live data, by the role that can only read. Unavailable where a database is away."""
     async with AsyncExitStack() as stack:
-        readers: list[asyncpg.Connection] = []
-        for place in settings.shards() or [None]:
-            there = settings.at(place) if place else settings
-            try:
-                reader = await asyncpg.connect(
-                    **there.database(),
-                    user="mercat_audit",
-                    password=settings.secret("mercat_audit"),
-                    timeout=_ANSWERS_WITHIN_S,
-                )
-            except AWAY as error:
-                if not place:
-                    raise
-                raise Unavailable(f"The database of orders {place.name} does not answer.") from error
-            stack.push_async_callback(reader.close)
-            readers.append(reader)
+        readers = await _connected(settings, stack, "mercat_audit")
         if len(readers) == 1:
             return await audit(readers[0])
         return await _audit_several(readers)
+
+
+async def prove_shop(settings: Settings) -> list[Finding]:
+    """Break each law in transactions that are rolled back, and say what was noticed; needs the owner."""
+    async with AsyncExitStack() as stack:
+        return await prove(*await _connected(settings, stack))
+
+
+async def _connected(
+    settings: Settings, stack: AsyncExitStack, role: str | None = None
+) -> list[asyncpg.Connection]:
+    """Connect to the shop's own database and all others that have orders, as a role or as the owner."""
+    connections: list[asyncpg.Connection] = []
+    for place in settings.shards() or [None]:
+        there = settings.at(place) if place else settings
+        who: dict[str, Any] = there.owner()
+        if role:
+            who |= {"user": role, "password": settings.secret(role)}
+        try:
+            connection = await asyncpg.connect(
+                **who, timeout=_ANSWERS_WITHIN_S, server_settings={"timezone": "UTC"}
+            )
+        except AWAY as error:
+            if not place:
+                raise
+            raise Unavailable(f"The database of orders {place.name} does not answer.") from error
+        stack.push_async_callback(connection.close)
+        connections.append(connection)
+    return connections
 
 
 async def _audit_several(readers: Sequence[asyncpg.Connection]) -> list[Finding]:
@@ -70,22 +83,14 @@ async def _audit_several(readers: Sequence[asyncpg.Connection]) -> list[Finding]
 
 async def _look(readers: Sequence[asyncpg.Connection]) -> list[Finding]:
     """Check all laws once. The first reader is of the shop's own database."""
-    own = readers[0]
-    for table in _TABLES:
-        await own.execute(f"drop table if exists pg_temp.orders_{table}")
-        await own.execute(f"create temp table orders_{table} (like orders.{table})")
     async with AsyncExitStack() as stack:
         for reader in readers:
             await stack.enter_async_context(reader.transaction(isolation="repeatable_read"))
         await asyncio.gather(*(reader.execute("select") for reader in readers))
-        for reader in readers:
-            for table in _TABLES:
-                await _copy(reader, own, table)
-        for table in _TABLES:
-            await own.execute(f"create index on pg_temp.orders_{table} (order_id)")
-            await own.execute(f"analyze pg_temp.orders_{table}")
-        copied = [Law(law.name, _TABLE.sub(r"pg_temp.orders_\1", law.statement)) for law in laws()]
-        return [*[await check(own, law) for law in copied], await _one_home(readers)]
+        made = Mirrored(readers[0], readers)
+        for mirror in mirrors().values():
+            await made.make(mirror)
+        return [*[await check_over(readers, law) for law in laws()], await _one_home(readers)]
 
 
 async def _one_home(readers: Sequence[asyncpg.Connection]) -> Finding:
@@ -94,12 +99,3 @@ async def _one_home(readers: Sequence[asyncpg.Connection]) -> Finding:
     lost, twice = misplaced([row["bucket"] for row in rows if row["has"]] for rows in held)
     strays = sum(row["orders"] and not row["has"] for rows in held for row in rows)
     return Finding(_ONE_HOME, BUCKETS, lost + twice + strays)
-
-
-async def _copy(there: asyncpg.Connection, own: asyncpg.Connection, table: str) -> None:
-    """Copy the rows of the buckets that a database has."""
-    mine = f"select t.* from orders.{table} t join orders.here h on h.buckets @> t.bucket::int"
-    with tempfile.TemporaryFile() as rows:
-        await there.copy_from_query(mine, output=rows, format="binary")
-        rows.seek(0)
-        await own.copy_to_table(f"orders_{table}", source=rows, format="binary")

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mercat import settings
-from mercat.audit import Account, Finding, audit_shop, prove, trial_balance
+from mercat.audit import Account, Finding, audit_shop, prove_shop, trial_balance
 from mercat.cli.options import HERE, AsJson, Data, opened_shop, show_report
 from mercat.embedded import Connection, Trouble
 from mercat.kit.host import Host
@@ -107,9 +107,13 @@ async def _index(shop: Connection, reader: asyncpg.Connection, ahead: int = 0) -
 
 
 async def _prove(shop: Connection) -> list[Finding]:
+    try:
+        noticed = await prove_shop(settings.load({**os.environ, **shop.environment()}))
+    except Unavailable as away:
+        raise Trouble(str(away)) from None
     owner = await asyncpg.connect(**shop.postgres())
     try:
-        return [*await prove(owner), *await _index(shop, owner, ahead=1)]
+        return [*noticed, *await _index(shop, owner, ahead=1)]
     finally:
         await owner.close()
 

@@ -294,14 +294,20 @@ async def _of_kafka(settings: Settings) -> AsyncIterator[Check]:
 async def _of_opensearch(settings: Settings) -> AsyncIterator[Check]:
     if not settings.opensearch_url:
         return
-    async with httpx.AsyncClient(timeout=_ANSWERS_WITHIN_S) as http:
-        answer = await http.get(settings.opensearch_url)
-    if answer.status_code != HTTPStatus.OK:
-        said = f"OpenSearch answers {answer.status_code}."
-        yield Check("search", "wrong", said, "See its user and password in the URL.")
-        return
-    about = answer.json().get("version", {})
-    yield Check("search", "fine", f"{about.get('distribution', 'OpenSearch')} {about.get('number')}.")
+    urls = [urlsplit(url.strip()) for url in settings.opensearch_url.split(",")]
+    first = urls[0]
+    auth = httpx.BasicAuth(first.username, first.password or "") if first.username else None
+    async with httpx.AsyncClient(timeout=_ANSWERS_WITHIN_S, auth=auth) as http:
+        for url in urls:
+            bare = url._replace(netloc=url.netloc.rpartition("@")[2])
+            answer = await http.get(bare.geturl())
+            if answer.status_code != HTTPStatus.OK:
+                said = f"OpenSearch answers {answer.status_code} at {bare.netloc}."
+                yield Check("search", "wrong", said, "See its user and password in the URL.")
+                continue
+            about = answer.json().get("version", {})
+            said = f"{about.get('distribution', 'OpenSearch')} {about.get('number')} at {bare.netloc}."
+            yield Check("search", "fine", said)
 
 
 async def _of_clickhouse(settings: Settings) -> AsyncIterator[Check]:

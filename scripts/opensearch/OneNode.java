@@ -14,12 +14,13 @@ import org.opensearch.plugins.PluginInfo;
 import org.opensearch.transport.Netty4ModulePlugin;
 
 /**
- * OpenSearch for developing and testing: OneNode FOLDER PORT [tied]. Port 0 is one that the system gives. Once it answers,
- * its address is in FOLDER/address. Tied, it ends when whoever started it does, and our standard input with them.
+ * OpenSearch for developing and testing: OneNode FOLDER PORT [tied [BUS BUS,BUS,BUS]]. Port 0 is one that the system gives.
+ * Once it answers, its address is in FOLDER/address. Tied, it ends when whoever started it does, and our standard input with
+ * them. With a port of its own for the others, and the ports of all, it is a node of a cluster.
  */
 public final class OneNode extends Node {
     private OneNode(Settings settings, List<PluginInfo> plugins) {
-        super(InternalSettingsPreparer.prepareEnvironment(settings, Map.of(), null, () -> "one"), plugins, false);
+        super(InternalSettingsPreparer.prepareEnvironment(settings, Map.of(), null, () -> "0"), plugins, false);
     }
 
     private static PluginInfo plugin(Class<?> itself) {
@@ -30,15 +31,27 @@ public final class OneNode extends Node {
     public static void main(String[] arguments) throws Exception {
         Path folder = Path.of(arguments[0]).toAbsolutePath();
         Files.createDirectories(folder.resolve("config"));
-        Settings settings = Settings.builder()
+        String bus = arguments.length > 3 ? arguments[3] : "0";
+        Settings.Builder place = Settings.builder();
+        if (arguments.length > 4) {
+            List<String> all = List.of(arguments[4].split(","));
+            place.putList("discovery.seed_hosts", all.stream().map(port -> "127.0.0.1:" + port).toList())
+                .putList("cluster.initial_cluster_manager_nodes", all)
+                .put("cluster.fault_detection.follower_check.interval", "500ms")
+                .put("cluster.fault_detection.follower_check.timeout", "2s")
+                .put("cluster.fault_detection.leader_check.interval", "500ms")
+                .put("cluster.fault_detection.leader_check.timeout", "2s");
+        } else {
+            place.put("discovery.type", "single-node");
+        }
+        Settings settings = place
             .put("path.home", folder.toString())
             .put("cluster.name", "mercat")
-            .put("node.name", "one")
-            .put("discovery.type", "single-node")
+            .put("node.name", bus)
             .put("network.host", "127.0.0.1")
             .put("http.port", arguments[1])
             .put("http.type", "netty4")
-            .put("transport.port", "0")
+            .put("transport.port", bus)
             .put("transport.type", "netty4")
             .put("action.auto_create_index", false)
             .put("cluster.routing.allocation.disk.threshold_enabled", false)

@@ -4,6 +4,11 @@ import asyncpg
 import pytest
 
 from mercat.audit import audit, prove
+from mercat.audit.audit import breaks, laws
+from mercat.audit.mirrors import mirrors, names_in, reads_orders
+from mercat.migrations import SCHEMAS
+
+SERVICES = {*SCHEMAS, "events"} - {"orders"}
 
 
 async def test_an_empty_shop_breaks_no_law(settings):
@@ -22,3 +27,18 @@ async def test_every_law_is_noticed_when_it_is_broken_and_nothing_stays_broken(d
     async with db.acquire() as owner:
         assert [finding.law for finding in await prove(owner) if not finding.violations] == []
         assert not [finding for finding in await audit(owner) if finding.violations]
+
+
+def test_a_law_reads_tables_of_orders_alone_or_what_they_say_in_mirrors():
+    of_all = {"one order a cart"}  # which no other service knows of
+    one_way = {"every seller's part of an order has its invoice", "an order of a flash sale has its pass"}
+    for law in laws():
+        others = [name for name in SERVICES if f" {name}." in law.text]
+        if reads_orders(law.text):
+            assert [*others, *names_in(law.text)] == [], law.name
+        if names_in(law.text):
+            assert others or law.name in of_all, law.name
+            assert len(breaks(law.name)) == 2 or law.name in of_all | one_way, law.name
+    for mirror in mirrors().values():
+        assert (reads_orders(mirror.orders), reads_orders(mirror.elsewhere)) == (True, False), mirror.name
+        assert not [name for name in SERVICES if f" {name}." in mirror.orders], mirror.name

@@ -65,7 +65,7 @@ async def laws_hold(db: Any, *, checked: int = 4) -> None:
     """The laws of invoices hold, also of what was paid this moment, once so many of them have something to
     check."""
     mine = [law for law in laws() if "invoice" in law.name or "credit note" in law.name]
-    now = [law._replace(statement=law.statement.replace("'1 minute'", "'0'")) for law in mine]
+    now = [law._replace(text=law.text.replace("'1 minute'", "'0'")) for law in mine]
     assert len(now) == 4
 
     async def found() -> bool:

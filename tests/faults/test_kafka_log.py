@@ -14,7 +14,9 @@ import asyncpg
 import confluent_kafka as kafka
 import msgspec
 import pytest
+from certificates import write_certificate
 from contract.test_orders import new_order
+from contract.test_shard_moves import move
 from kafka_broker import Broker, broker, free_port
 from shard_databases import BUCKETS, user_of
 from shard_databases import databases as databases
@@ -32,6 +34,8 @@ from mercat.kit.wal import WalEvent, open_slot
 from mercat.lab.bench import faults as scene
 from mercat.lab.bench.crowd import crowded
 from mercat.lab.bench.shop import audited, serving
+from mercat.orders import SomeNotPlaced
+from mercat.resharding import CannotMove
 from mercat.search import SearchQuery
 
 pytestmark = pytest.mark.scale
@@ -208,10 +212,29 @@ class Buyers:
         await db.executemany("insert into events.bought (order_id, user_id) values ($1, $2)", rows)
 
 
+async def moved(settings, buckets, to):
+    """Move them however often a relay dies meanwhile."""
+    while True:
+        try:
+            return await move(settings, buckets, to)
+        except CannotMove:
+            continue
+
+
+async def placed(orders, made):
+    """Place them however often their bucket goes meanwhile."""
+    while True:
+        try:
+            return await orders.create_many(made)
+        except SomeNotPlaced:
+            continue
+
+
 async def test_orders_of_several_databases_are_heard_once_and_in_order(
     several_settings, databases, node, tmp_path
 ):
-    """Each database has its relay into the one topic; both processes that run them are killed in turn."""
+    """Each database has its relay into the one topic; both processes that run them are killed in turn, while
+    buyers go from one database to another and come back."""
     settings = msgspec.structs.replace(
         several_settings, kafka_url=f"kafka://{node.address}", kafka_topic=node.new_topic(), data=tmp_path
     )
@@ -222,6 +245,7 @@ async def test_orders_of_several_databases_are_heard_once_and_in_order(
     await main.execute("delete from events.position; update events.relayed set closed = null")
     relays = [RelayProcess(settings), RelayProcess(settings)]
     people, made = [user_of(place) for place in BUCKETS for _ in range(4)], []
+    buckets = sorted({person.bucket for person in people if person.bucket <= BUCKETS["main"][1]})
     try:
         async with AsyncExitStack() as stack:
             shop = await build_shop(settings, stack)
@@ -231,15 +255,23 @@ async def test_orders_of_several_databases_are_heard_once_and_in_order(
             async def all_heard():
                 return await main.fetchval("select count(*) >= $1 from events.bought", len(made))
 
+            async def there_and_back():
+                assert await moved(settings, buckets, "c")
+                assert await moved(settings, buckets, "main")
+
             async with running(follower.run()):
-                for n in range(60):
+                moving = asyncio.create_task(there_and_back())
+                n = 0
+                while n < 60 or not moving.done():
                     orders = [new_order(random.choice(people)) for _ in range(10)]
-                    assert all(await shop.orders.create_many(orders))
+                    assert all(await placed(shop.orders, orders))
                     made += orders
+                    n += 1
                     if n in (20, 40):
                         relays.pop(0).end()
                         relays.append(RelayProcess(settings))
                     await asyncio.sleep(0.05)
+                await moving
                 await until(all_heard, 60)
                 heard = await main.fetch("select order_id, user_id from events.bought order by n")
         for person in people:
@@ -251,6 +283,33 @@ async def test_orders_of_several_databases_are_heard_once_and_in_order(
             relay.end()
         await main.execute("update events.relayed set closed = null; delete from events.position")
         await main.execute("drop table events.bought")
+
+
+async def test_facts_are_heard_over_tls_by_who_has_the_password(settings, db, events, heard):
+    all_of, in_order = heard
+    secure = Broker(secure=True)
+    password = secure.password.replace("/", "%2F").replace("+", "%2B")
+    told = msgspec.structs.replace(
+        settings,
+        kafka_url=f"kafkas://{secure.user}:{password}@{secure.address}",
+        kafka_topic=secure.new_topic(),
+        kafka_tls_root=str(secure.certificate),
+    )
+    await asyncio.to_thread(lambda: secure.answers(**told.kafka()))
+    await open_slot(events)
+    facts, log = Told(db), log_of(told, events)
+    follower = Follower("reviews", Heard(), events, events, log)
+    async with running(Relay(events, log, told.replication()).run(), follower.run()):
+        await facts.some()
+        await until(lambda: all_of(facts), 60)
+    assert await in_order()
+    for wrong in (
+        {"kafka_url": told.kafka_url.replace(password, "guessed")},
+        {"kafka_tls_root": str(write_certificate(settings.data, "localhost")[0])},
+    ):
+        with pytest.raises(KafkaAway):
+            await log_of(msgspec.structs.replace(told, **wrong), events).reached()
+    secure.die()
 
 
 async def test_an_older_relay_is_fenced(on_kafka, events):

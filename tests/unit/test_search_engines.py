@@ -78,7 +78,7 @@ def test_a_password_in_the_address_is_not_shown():
     http = OpenSearchStore("https://user:secret@127.0.0.1:9/prefix", "shop").http
     with pytest.raises(BrokenIndex) as refused:
         http.ask("GET", "/")
-    assert "secret" not in repr(refused.value) + str(http._client.base_url)
+    assert "secret" not in repr(refused.value) + str(http._nodes)
 
 
 def test_the_mapping_is_the_published_one(far):

@@ -12,9 +12,11 @@ Calls block (they run in threads), so that what finds and ranks is one code for 
 
 import hashlib
 import math
+import random
 import re
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from http import HTTPStatus
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -45,6 +47,8 @@ _MEMO_TTL_S = 0.2
 _CHUNK_BYTES = 5_000_000
 _CALL_S, _WRITE_S = 5.0, 60.0
 _WORD_LETTERS_MAX = 8_000
+_CUT = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError)
+_NOT_THERE = (httpx.ConnectError, httpx.ConnectTimeout)
 
 _KEYWORD = {"type": "keyword", "ignore_above": 8_000}
 _SORT_KEY = {"type": "unsigned_long", "index": False}
@@ -130,14 +134,21 @@ class NoSuchIndex(BrokenIndex):
 
 
 class OpenSearchClient:
-    """Calls OpenSearch over HTTP, once more where a connection was cut."""
+    """Calls OpenSearch over HTTP, once more where a connection was cut, at another node where one is gone.
 
-    def __init__(self, url: str) -> None:
-        parts = urlsplit(url)
-        bare = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl().rstrip("/")
-        auth = httpx.BasicAuth(parts.username, parts.password or "") if parts.username else None
+    Each process begins with a node by chance and stays there until it fails. A node that hangs fails who
+    asked it, and nobody after."""
+
+    def __init__(self, urls: str) -> None:
+        """`urls`: of one node or, with commas, of several. Who asks is known from the first for all."""
+        first, *more = (urlsplit(url.strip()) for url in urls.split(","))
+        self._nodes = [
+            parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl().rstrip("/")
+            for parts in (first, *more)
+        ]
+        self._at = random.randrange(len(self._nodes))
+        auth = httpx.BasicAuth(first.username, first.password or "") if first.username else None
         self._client = httpx.Client(
-            base_url=bare,
             auth=auth,
             timeout=httpx.Timeout(_CALL_S, connect=2),
             limits=httpx.Limits(max_connections=32, max_keepalive_connections=32),
@@ -154,27 +165,36 @@ class OpenSearchClient:
         return self._send("POST", path, b"\n".join(lines) + b"\n", "application/x-ndjson", wait_s)
 
     def _send(self, method: str, path: str, content: bytes | None, kind: str, wait_s: float) -> Any:
-        for last in (False, True):
+        several = len(self._nodes) > 1
+        for left in reversed(range(max(2, len(self._nodes)))):
+            at = self._at
             try:
                 answer = self._client.request(
                     method,
-                    path,
+                    f"{self._nodes[at]}{path}",
                     content=content,
                     headers={"content-type": kind},
                     timeout=httpx.Timeout(wait_s, connect=2),
                 )
-            except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError) as error:
-                if last:
-                    raise BrokenIndex(f"OpenSearch: {error!r}") from error
             except httpx.HTTPError as error:
-                raise BrokenIndex(f"OpenSearch: {error!r}") from error
+                self._leave(at)
+                if not left or not isinstance(error, _CUT + _NOT_THERE if several else _CUT):
+                    raise BrokenIndex(f"OpenSearch: {error!r}") from error
             else:
+                if answer.status_code == HTTPStatus.SERVICE_UNAVAILABLE and several and left:
+                    self._leave(at)
+                    continue
                 if answer.status_code == 404:
                     raise NoSuchIndex
                 if answer.status_code >= 400:
                     raise BrokenIndex(f"OpenSearch answers {answer.status_code}: {answer.text[:500]}")
                 return msgspec.json.decode(answer.content) if answer.content else None
         raise AssertionError
+
+    def _leave(self, node: int) -> None:
+        """Go on with the next node, unless another thread has gone on already."""
+        if self._at == node:
+            self._at = (node + 1) % len(self._nodes)
 
     def close(self) -> None:
         """Close the connections."""
