@@ -32,7 +32,7 @@ def read(row: Columns) -> ImportRow:
 
     def variant(each: Columns) -> ImportVariant:
         tracked = each.text(each.first("variant_inventory_tracker", "inventory_tracker"))
-        quantity = each.quantity(each.first("variant_inventory_qty", "inventory_quantity"))
+        quantity = each.stock(each.first("variant_inventory_qty", "inventory_quantity"))
         values = [each.text(f"option{n}_value") for n in range(1, _OPTIONS + 1)]
         chosen = [pair for pair in zip(names, values, strict=True) if pair != ("Title", "Default Title")]
         compared = each.first("variant_compare_at_price", "compare_at_price")
