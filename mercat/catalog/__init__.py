@@ -37,6 +37,7 @@ from mercat.catalog.importing import (
     RowNote,
     import_file,
     sorted_files,
+    takes_others,
 )
 from mercat.catalog.messages import (
     FORMER_PATH_MAX,
@@ -301,5 +302,6 @@ __all__ = [
     "read_rows",
     "recognise",
     "sorted_files",
+    "takes_others",
     "texts_of",
 ]

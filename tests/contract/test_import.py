@@ -379,6 +379,22 @@ async def test_new_products_that_a_file_names_by_sku_alone_are_known_by_it(impor
     assert [tuple(row) for row in rows] == [("A-1", "Lamp"), ("A-2", "Pan"), ("A-3", "Cup")]
 
 
+async def test_what_adds_to_one_shops_products_is_not_read_beside_those_of_another(importer):
+    plain, adding = importer.folder / "plain.csv", importer.folder / "combinations.csv"
+    plain.write_text("external_id,title,price\n1,Pot,5\n")
+    adding.write_text(
+        "Product ID*;Attribute (Name:Type:Position)*;Value (Value:Position)*\n1;Size:select:0;S:0\n"
+    )
+    how = ImportOptions(seller="A")
+    done = await import_files(
+        importer.shop, [plain, adding], how, note=lambda note: None, progress=lambda far: None
+    )
+    assert [(each.file.name, each.added, bool(each.unusable)) for each in done] == [
+        ("combinations.csv", 0, True),
+        ("plain.csv", 1, False),
+    ]
+
+
 BAD_VALUES = [
     (PLAIN, {"title": None, "external_id": "new"}, "title", NO_TITLE),
     (PLAIN, {"title": "", "external_id": "new"}, "title", NO_TITLE),
