@@ -76,6 +76,8 @@ _NOT_ON_SALE = _words(
     " unpublished trash future discontinued staging deleted unavailable unlisted"
 )
 _SELLER_NAME_MAX = 100
+OWN_SELLER = "mercat_seller"
+"""The column that says it in an export of this shop to another one's format."""
 _WITH_NOON = re.compile(r"(\d\d?)/(\d\d?)/(\d\d|\d{4}),? (\d\d?):(\d\d)[ \u202f]?([AP])M", re.IGNORECASE)
 _PERCENT = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,6})?")
 _ALL = 10_000
@@ -249,7 +251,7 @@ class Columns:
 
     def seller(self) -> str:
         """Read whose product it is, where the file says so; else nothing."""
-        return " ".join(self.text("seller", _SELLER_NAME_MAX).split())
+        return " ".join(self.text(self.first("seller", OWN_SELLER), _SELLER_NAME_MAX).split())
 
     def currency(self, default: str = "") -> str:
         """Read an ISO 4217 code; the shop's currency where there is none."""

@@ -27,6 +27,7 @@ _RULE = re.compile(r"\[(?P<how>ADD|REMOVE|FIXED)\](?P<amount>.+)")
 def read(row: Columns) -> ImportRow:
     """Read a product; a variant without a price of its own has the product's."""
     currency = row.currency()
+    row.used.update(_KIND)
     head = next((each for each in row.rows if _kind(each.raw) == "product"), row)
     skus = [each for each in row.rows if _kind(each.raw) in ("variant", "sku")]
     prices = head.prices(currency, _PRICES)

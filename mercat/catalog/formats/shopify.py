@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from operator import itemgetter
 from typing import Any
 
-from mercat.catalog.columns import Columns, Format, PriceColumns, RowKeys, choices
+from mercat.catalog.columns import OWN_SELLER, Columns, Format, PriceColumns, RowKeys, choices
 from mercat.catalog.messages import (
     BRAND_MAX,
     EXTERNAL_ID_MAX,
@@ -108,7 +108,9 @@ def _details(head: Columns) -> dict[str, str | int | float | bool]:
 
 
 def _keys(raw: Mapping[str, Any]) -> RowKeys:
-    return RowKeys(str(raw.get("handle") or raw.get("url_handle") or "").strip())
+    handle = str(raw.get("handle") or raw.get("url_handle") or "").strip()
+    seller = str(raw.get(OWN_SELLER) or "").strip()
+    return RowKeys(f"{seller}\x1f{handle}" if handle and seller else handle)
 
 
 FORMAT = Format(

@@ -28,6 +28,7 @@ def read(row: Columns) -> ImportRow:
     """Read a product. Older files add a variant's surcharge to the price, or take it off, and take a discount
     off for as long as it stands; newer ones say each variant's price. `InStock` is no number."""
     currency = row.currency()
+    row.used.add("fieldtype")
     head = next((each for each in row.rows if _kind(each.raw) == "product"), row)
     names = [head.text(each) for each in _numbered(head, "productoptionname")]
     base = head.decimal("price", currency)
