@@ -153,7 +153,16 @@ from mercat.catalog.messages import (
     WholeAttribute,
     texts_of,
 )
-from mercat.catalog.rules import DRAWN, check_currency, given_texts, named_by, path_key, quantity_problem
+from mercat.catalog.rules import (
+    DRAWN,
+    check_currency,
+    given_texts,
+    gtin_digits,
+    latin_slug,
+    named_by,
+    path_key,
+    quantity_problem,
+)
 from mercat.catalog.service import Catalog
 from mercat.catalog.variants import combined, matched
 
@@ -291,7 +300,9 @@ __all__ = [
     "combined",
     "gather",
     "given_texts",
+    "gtin_digits",
     "import_file",
+    "latin_slug",
     "line_source",
     "matched",
     "named_by",

@@ -43,8 +43,8 @@ _OF_PICTURE = ["Image Src", "Image Position", "Image Alt Text"]
 
 
 async def table(shop: Shop, seller_id: SellerId | None) -> AsyncIterator[bytes]:
-    """Write products as CSV: rows of one handle, the first with what is of the whole product. Where they are of
-    several sellers, each row names its own."""
+    """Write products as CSV: rows of one handle, the first with what is of the whole product. Where they are
+    everybody's, each row names its seller."""
     names = await shop.catalog.exported_names(seller_id)
     options = max(_OPTIONS, names.most_options)
     attributes = [each for each in names.attributes if each == each.strip() and each.isprintable()]
