@@ -37,6 +37,7 @@ from mercat.catalog.importing import (
     RowNote,
     import_file,
     sorted_files,
+    takes_others,
 )
 from mercat.catalog.market_rules import MarketRule
 from mercat.catalog.messages import (
@@ -155,7 +156,16 @@ from mercat.catalog.messages import (
     WholeAttribute,
     texts_of,
 )
-from mercat.catalog.rules import DRAWN, check_currency, given_texts, named_by, path_key, quantity_problem
+from mercat.catalog.rules import (
+    DRAWN,
+    check_currency,
+    given_texts,
+    gtin_digits,
+    latin_slug,
+    named_by,
+    path_key,
+    quantity_problem,
+)
 from mercat.catalog.service import Catalog
 from mercat.catalog.variants import combined, matched
 
@@ -296,7 +306,9 @@ __all__ = [
     "combined",
     "gather",
     "given_texts",
+    "gtin_digits",
     "import_file",
+    "latin_slug",
     "line_source",
     "matched",
     "named_by",
@@ -307,5 +319,6 @@ __all__ = [
     "read_rows",
     "recognise",
     "sorted_files",
+    "takes_others",
     "texts_of",
 ]

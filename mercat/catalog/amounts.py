@@ -9,7 +9,9 @@ _SIGNS: dict[str, tuple[str, ...]] = {
     "€": ("EUR",),
     "£": ("GBP", "EGP"),
     "¥": ("JPY", "CNY"),
+    "\uffe5": ("JPY", "CNY"),
     "₹": ("INR",),
+    "Rs": ("INR", "PKR", "LKR", "NPR"),
     "₩": ("KRW",),
     "₽": ("RUB",),
     "₺": ("TRY",),
@@ -22,15 +24,20 @@ _SIGNS: dict[str, tuple[str, ...]] = {
     "C$": ("CAD",),
     "A$": ("AUD",),
 }
-_PARTS = re.compile(r"(?P<minus>[-\u2212]?)\s*(?P<before>[^\d\s.,'+-]{0,4})\s*(?P<rest>.*)", re.DOTALL)
-_BODY = re.compile(
-    r"(?P<minus>[-\u2212]?)(?P<number>[0-9][0-9.,'\u2019 \u00a0\u202f]*)(?P<after>[^\d.,']{0,5})"
+_PARTS = re.compile(
+    r"(?P<minus>[-\u2212]?)\s*(?P<before>(?:Rs(?=\.)|[^\d\s.,'+-]{0,4}))(?:(?<=Rs)\.)?\s*(?P<rest>.*)",
+    re.DOTALL,
 )
-_PLAIN = re.compile(r"[0-9]{1,40}(?:\.[0-9]{1,20})?")
-_NO_CENTS = re.compile(r"(?<=\d)[.,][-\u2013\u2014]{1,2}(?=\s|$)")
-"""As in `12.-` and `12,--`."""
+_BODY = re.compile(
+    r"(?P<minus>[-\u2212]?)(?P<number>\.?[0-9][0-9.,'\u2019 \u00a0\u202f]*)(?P<after>[^\d.,']{0,5})"
+)
+_PLAIN = re.compile(r"[0-9]{1,40}(?:\.[0-9]{1,20})?|\.[0-9]{1,20}")
+_NO_CENTS = re.compile(r"(?<=\d)([.,])[-\u2013\u2014]{1,2}(?=\s|$)")
+"""As in `12.-` and `12,--`: what stands there for the decimal sign is not what groups thousands."""
 _THOUSANDS = re.compile(r"(?<![\d.,])[1-9]\d{0,2}(?:(?:,\d{3})+|(?:\.\d{3})+)(?![\d.,])")
 _BY_COMMAS = re.compile(r"[1-9]\d{0,2}(?:,\d{3})+")
+_BY_LAKHS = re.compile(r"[1-9]\d?(?:,\d{2})+,\d{3}(?:\.\d{1,2})?")
+"""As in `1,49,999.00`."""
 _COMMA_DECIMALS = re.compile(r"(\d+),(\d{1,2}|\d{4,6})")
 _GROUPED = re.compile(r"(\d{1,3}(?:([ ,.'])\d{3})(?:\2\d{3})*)(?:([.,])(\d{1,6}))?")
 
@@ -61,7 +68,12 @@ def parse(text: str, *, whole: bool = False) -> tuple[Decimal, tuple[str, ...]]:
 
     `whole`: the currency has no decimals, so that `1,299` is 1299. Raises NotAnAmount: `1,299` could be 1299
     or 1.299 elsewhere; `1e3` and digits of other widths are no amounts."""
-    text = _NO_CENTS.sub("", text.strip())
+    text = text.strip()
+    if no_cents := _NO_CENTS.search(text):
+        amount = text[: no_cents.start()]
+        if _THOUSANDS.search(amount):
+            amount = amount.replace("." if no_cents[1] == "," else ",", "")
+        text = amount + text[no_cents.end() :]
     if whole and (grouped := _THOUSANDS.search(text)):
         text = text.replace(grouped[0], re.sub(r"[.,]", "", grouped[0]))
     if _PLAIN.fullmatch(text):
@@ -75,6 +87,8 @@ def parse(text: str, *, whole: bool = False) -> tuple[Decimal, tuple[str, ...]]:
     named = _currencies(parts["before"]) or _currencies(body["after"].strip())
     number = re.sub(r"[\u00a0\u202f]", " ", body["number"]).replace("\u2019", "'").strip()
     if _WITH_SIGN_BEFORE.fullmatch(parts["before"].strip()) and _BY_COMMAS.fullmatch(number):
+        number = number.replace(",", "")
+    if _BY_LAKHS.fullmatch(number):
         number = number.replace(",", "")
     amount = _number(number)
     return (-amount if parts["minus"] or body["minus"] else amount), named

@@ -64,7 +64,7 @@ _CURRENCY = re.compile(r"[A-Z]{3}")
 _WHOLE = re.compile(r"([+-]?[0-9]+)(?:[.,]0{1,2}|[.,]0{4,})?")
 """`12.000` and `12,000` could be twelve or twelve thousand."""
 _ROUNDED = re.compile(r"[0-9][.,]?[0-9]*E\+[0-9]{1,2}")
-_GRAMS = re.compile(r"[0-9]{1,12}(\.[0-9]{1,20})?")
+_GRAMS = re.compile(r"[0-9]{1,12}(\.[0-9]{0,20})?|\.[0-9]{1,20}")
 _NOTHING = frozenset(("n/a", "#n/a", "null", "none", "-", "\u2013", "\u2014"))
 """What a spreadsheet or a program writes into a cell of numbers that has none."""
 _GRAMS_IN = {"g": 1.0, "kg": 1_000.0, "lb": 453.59237, "lbs": 453.59237, "oz": 28.349523125}
@@ -77,6 +77,8 @@ _NOT_ON_SALE = _words(
     " unpublished trash future discontinued staging deleted unavailable unlisted"
 )
 _SELLER_NAME_MAX = 100
+OWN_SELLER = "mercat_seller"
+"""The column that says it in an export of this shop to another one's format."""
 _WITH_NOON = re.compile(r"(\d\d?)/(\d\d?)/(\d\d|\d{4}),? (\d\d?):(\d\d)[ \u202f]?([AP])M", re.IGNORECASE)
 _PERCENT = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,6})?")
 _ALL = 10_000
@@ -250,7 +252,7 @@ class Columns:
 
     def seller(self) -> str:
         """Read whose product it is, where the file says so; else nothing."""
-        return " ".join(self.text("seller", _SELLER_NAME_MAX).split())
+        return " ".join(self.text(self.first("seller", OWN_SELLER), _SELLER_NAME_MAX).split())
 
     def currency(self, default: str = "") -> str:
         """Read an ISO 4217 code; the shop's currency where there is none."""
@@ -430,6 +432,13 @@ class Columns:
 
         0 where there is none. What could mean two amounts is refused, and so is a price in another
         currency."""
+        price = self.difference(field, currency)
+        if price < 0:
+            raise BadField(field, f"is negative{_quoted(self.raw.get(field))}")
+        return price
+
+    def difference(self, field: str, currency: str) -> int:
+        """Read what is added to a price, or with a minus taken off it, in the forms of `decimal`."""
         value = self.number(field)
         if value is None or (isinstance(value, str) and amounts.is_currency(value)):
             return 0
@@ -442,15 +451,12 @@ class Columns:
                     )
             else:
                 amount = Decimal(str(value))
-            price = money.minor(amount, currency)
+            return money.minor(amount, currency)
         except (InvalidOperation, amounts.NotAnAmount) as error:
             reason = str(error) if isinstance(error, amounts.NotAnAmount) else "is not a number such as 79.99"
             raise BadField(field, f"{reason}{_quoted(value)}") from None
         except ValueError as error:
             raise BadField(field, f"is not a price: {error}{_quoted(value)}") from None
-        if price < 0:
-            raise BadField(field, f"is negative{_quoted(value)}")
-        return price
 
     def percent(self, field: str) -> int:
         """Read so many per cent in hundredths: `5.5 %` is 550. 0 for what is none, or more than all."""
@@ -502,6 +508,15 @@ class Columns:
     def quantity(self, field: str = "quantity") -> int | None:
         """Read units in stock; None where the file does not say."""
         return None if self.number(field) is None else self.whole(field, STOCK_MAX)
+
+    def stock(self, field: str = "quantity") -> int | None:
+        """Read units in stock as other shops count them: below zero was sold beyond what there was, so that
+        none is there, and that is said."""
+        count = _whole(self.number(field))
+        if count is None or count >= 0:
+            return self.quantity(field)
+        self.cuts.append(Cut(field, f"is below zero{_quoted(str(count))}: none is in stock"))
+        return 0
 
     def gtin(self, field: str) -> str | None:
         """Read a barcode (EAN, UPC, ISBN-13), of a list the first that is one; if none is, that is said."""

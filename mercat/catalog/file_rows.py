@@ -529,7 +529,7 @@ def _csv(lines: Iterator[tuple[int, bytes]], remark: Remark) -> Iterator[Numbere
     if isinstance(heading[1], BadField):
         yield heading[0], heading[1]
         return
-    names = [name.strip() for name in heading[1]]
+    names = [name.strip().removeprefix("\ufeff") for name in heading[1]]
     while names and not names[-1]:
         names.pop()
     names = _told_apart(names, remark)
@@ -553,8 +553,10 @@ def _cell(text: str) -> str:
 
 
 def _is_padded(names: list[str]) -> bool:
-    """Say whether blanks stand around most cells of a heading, as where somebody lines the columns up."""
-    return sum(name != name.strip() for name in names) * 2 >= max(len(names) - 1, 2)
+    """Say whether blanks stand around cells of a heading, as where somebody lines the columns up: around
+    most, or several behind those that are shorter than what stands below them."""
+    around = sum(name != name.strip() for name in names) * 2 >= max(len(names) - 1, 2)
+    return around or sum(name.endswith("  ") for name in names) >= 2
 
 
 def _told_apart(names: list[str], remark: Remark) -> list[str]:

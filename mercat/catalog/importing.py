@@ -162,13 +162,23 @@ def sorted_files(files: Iterable[Path], into: Path) -> GivenFiles:
 
 def adds_to_others(file: Path) -> bool:
     """Say whether a file holds what adds to products of another one, such as PrestaShop's combinations."""
+    kind, rows = _kind_of(file)
+    return kind.adds is not None and any(map(kind.adds, rows))
+
+
+def takes_others(file: Path, kind: str = "") -> bool:
+    """Say whether files may stand beside a file of products and add to them. `kind` names its format."""
+    return (named_format(kind) if kind else _kind_of(file)[0]).adds is not None
+
+
+def _kind_of(file: Path) -> tuple[Format, list[Mapping[str, Any]]]:
+    """Recognise a file by its first rows; they are none where it cannot be read."""
     names = _Names({})
+    rows: list[Mapping[str, Any]] = []
     with suppress(BrokenFile, OSError), opened(file) as raw:
         head = [row for _, row in map(names.apply, islice(read_rows(raw), _LOOKED_AT))]
         rows = [row for row in head if not isinstance(row, BadField)]
-        kind = recognise(rows)
-        return kind.adds is not None and any(map(kind.adds, rows))
-    return False
+    return recognise(rows), rows
 
 
 def _rows_of(files: Sequence[Path]) -> Iterator[NumberedRow]:

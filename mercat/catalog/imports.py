@@ -219,7 +219,9 @@ class Imports:
         )
 
     async def _rows(self, batch: ImportBatch, seller_id: SellerId) -> list[Row]:
-        """Find the products that rows are about; rows about one product become one."""
+        """Find the products that rows are about; rows about one product become one.
+
+        A new product that has no external id is known by its SKU from then on."""
         given = [self._own_pictures(row) for row in batch.rows]
         names = [known_name(row) for row in given]
         known = await self._products(
@@ -228,6 +230,14 @@ class Imports:
             [int(name) for kind, name in names if kind == "product"],
             [name for kind, name in names if kind == "sku"],
         )
+        new = [
+            place for place, name in enumerate(names) if name not in known and _is_new_by_sku(given[place])
+        ]
+        for place in new:
+            given[place] = replace(given[place], external_id=given[place].variants[0].sku)
+            names[place] = known_name(given[place])
+        if new:
+            known |= await self._products(seller_id, [names[place][1] for place in new], [], [])
         found: dict[object, Row] = {}
         for place, (row, name) in enumerate(zip(given, names, strict=True)):
             product_id, content = known.get(name, (None, None))
@@ -342,6 +352,11 @@ def _since(row: Any) -> ChangedSince:
 
 def _refused(row: Row, column: str, code: str, detail: str) -> list[RefusedProduct]:
     return [RefusedProduct(place, column, code, detail) for place in row.places.values()]
+
+
+def _is_new_by_sku(row: ImportRow) -> bool:
+    """Say whether a row that names no product but a SKU says enough to be a new one."""
+    return not row.external_id and not _is_update(row)
 
 
 def _is_update(row: ImportRow) -> bool:

@@ -51,9 +51,16 @@ GTIN_DIGITS = (8, 12, 13, 14)
 
 
 def slug_of(name: str) -> str:
-    """Make a slug: "Cell Phones & More" is `cell-phones-more`, and a name in any script is transliterated."""
-    latin = "".join(f" {anyascii(each)} " if _IDEOGRAPH.match(each) else anyascii(each) for each in name)
-    return _OTHER.sub("-", latin.lower()).strip("-")[:_SLUG_MAX].strip("-") or "category"
+    """Make a category's slug; one that has no letter in any script is `category`."""
+    return latin_slug(name) or "category"
+
+
+def latin_slug(name: str) -> str:
+    """Write a name for an address: "Cell Phones & More" is `cell-phones-more`, and a name in any script is
+    transliterated."""
+    if not name.isascii():
+        name = "".join(f" {anyascii(each)} " if _IDEOGRAPH.match(each) else anyascii(each) for each in name)
+    return _OTHER.sub("-", name.lower()).strip("-")[:_SLUG_MAX].strip("-")
 
 
 def name_key(name: str) -> str:

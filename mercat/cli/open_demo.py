@@ -39,6 +39,7 @@ from mercat.catalog import (
     path_names,
     recognise,
     sorted_files,
+    takes_others,
 )
 from mercat.flashsale import NewSale
 from mercat.ids import ImportId, ProductId, SellerId, UserId
@@ -198,8 +199,8 @@ async def import_files(
 ) -> list[ImportProgress]:
     """Take files of products, one after another; one that cannot be used says so and stops no other.
 
-    A file that only adds to products, such as their combinations, is read beside each of the others. A zip of
-    several files is those files."""
+    A file that only adds to products, such as their combinations, is read beside each that it can add
+    to. A zip of several files is those files."""
     known: dict[str, SellerId] = {}
     batches = count(1)
 
@@ -228,12 +229,14 @@ async def import_files(
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(take(name, rows), here))
 
     def read(file: Path) -> ImportProgress:
-        return _read_file(file, take_here, options, shop.settings.currency, note, progress, given.adding)
+        beside = given.adding if file in joined else []
+        return _read_file(file, take_here, options, shop.settings.currency, note, progress, beside)
 
     done: list[ImportProgress] = []
     with tempfile.TemporaryDirectory(prefix="mercat-import-") as folder:
         given = await asyncio.to_thread(sorted_files, files, Path(folder))
-        if not given.whole:
+        joined = [file for file in given.whole if given.adding and takes_others(file, options.kind)]
+        if not joined:
             done += [ImportProgress(file, 0, 0, unusable=f"{file.name} {ONLY_ADDS}") for file in given.adding]
         for file in given.whole:
             done.append(await asyncio.to_thread(_read_or_say_why_not, read, file))

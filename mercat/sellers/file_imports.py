@@ -28,6 +28,7 @@ from mercat.catalog import (
     check_format,
     import_file,
     sorted_files,
+    takes_others,
 )
 from mercat.ids import ImportId, SellerId, first_of
 from mercat.inventory import Inventory
@@ -233,6 +234,8 @@ class _Running:
         given = sorted_files([file], file.parent)
         if not given.whole:
             raise NotProducts(f"{_KEPT_AS} {ONLY_ADDS}")
+        if given.adding and not takes_others(given.whole[0], self._row["format"]):
+            raise NotProducts(f"{given.adding[0].name} {ONLY_ADDS}")
         if len(given.whole) > 1:
             names = ", ".join(each.name for each in given.whole)
             raise NotProducts(f"{names} are {len(given.whole)} files of products: send one after another.")

@@ -7,7 +7,7 @@ from xml.sax.saxutils import escape
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from mercat.catalog import Offer
+from mercat.catalog import Offer, gtin_digits
 from mercat.events import Document
 from mercat.ids import ProductId
 from mercat.search import SearchQuery
@@ -84,8 +84,10 @@ def _new_item(product: Document, origin: str) -> str:
 
 
 def _item(product: Document, offer: Offer | None, origin: str) -> str:
-    """Write a product with its featured offer. Source: Google Merchant Center, Product data specification."""
+    """Write a product with its featured offer, and with a barcode where that can be of no other variant.
+    Source: Google Merchant Center, Product data specification."""
     picture = product.image_url
+    barcodes = [digits for code in product.codes if (digits := gtin_digits(code))]
     fields = {
         "g:id": str(product.product_id),
         "title": product.title[:_TITLE_MAX],
@@ -97,6 +99,8 @@ def _item(product: Document, offer: Offer | None, origin: str) -> str:
         "g:availability": "in_stock" if product.in_stock else "out_of_stock",
         "g:condition": offer.condition if offer else "new",
         "g:brand": product.brand or product.seller_name,
+        "g:gtin": barcodes[0] if barcodes and not product.options else "",
+        "g:identifier_exists": "" if barcodes else "no",
         "g:product_type": " > ".join(product.category_names),
     }
     lines = "".join(f"<{name}>{_text(value)}</{name}>" for name, value in fields.items() if value)

@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from mercat import addresses, money
 from mercat.addresses import country_name
+from mercat.catalog import latin_slug
 from mercat.countries import SERVED
 from mercat.events import AppliedDiscount
 from mercat.ids import number_shown
@@ -248,7 +249,7 @@ def window(page: int, pages: int) -> Iterator[int | None]:
 
 
 def slug(title: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")[:_SLUG_MAX].strip("-")
+    return latin_slug(title)[:_SLUG_MAX].strip("-")
 
 
 def href(product: Any) -> str:

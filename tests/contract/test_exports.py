@@ -261,6 +261,25 @@ async def test_another_shop_is_made_of_the_files(people, goods, path, name):
         assert {key: str(value).lower() for key, value in now.attributes.items()} == texts
 
 
+@pytest.mark.parametrize(("path", "name"), FORMS)
+async def test_products_of_two_sellers_with_one_id_stay_theirs(people, goods, path, name, tmp_path):
+    """What an operator takes out and in again changes nothing, whoever's it is."""
+    other = await people.shop.sellers.by_name("Another")
+    row = ImportRow(
+        external_id="x/1 b", title="Another's pot", currency="USD", variants=[ImportVariant(500, 2)]
+    )
+    await people.shop.sellers.list_many(other, ImportBatch(rows=[row]))
+    file = await people.operator.get(f"{PREFIX}/operator/exports/{path}")
+    kept = tmp_path / name
+    kept.write_bytes(file.content)
+    notes = []
+    [done] = await import_files(
+        people.shop, [kept], ImportOptions(), note=notes.append, progress=lambda far: None
+    )
+    assert notes == []
+    assert (done.added, done.changed, done.unchanged, done.left_out) == (0, 0, 9, 0)
+
+
 async def test_no_cell_is_a_formula(people, goods):
     for path in ("products.csv", "products.csv?format=shopify", "stock.csv", "orders.csv"):
         text = (await people.seller.get(f"{PREFIX}/seller/exports/{path}")).text

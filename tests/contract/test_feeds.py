@@ -4,6 +4,8 @@ from xml.etree import ElementTree
 
 from mercat.catalog import ImportBatch, ImportRow, ImportVariant
 
+SIZES = [("S", "5901234123457"), ("M", "96385074")]
+OPTIONS = {"Size": ["S", "M"]}
 G = "{http://base.google.com/ns/1.0}"
 
 
@@ -39,6 +41,32 @@ async def test_googles_feed_has_all_that_is_for_sale_and_nothing_else(people):
     assert found["Pot <4> & Co"].findtext(G + "availability") == "out_of_stock"
     assert "Pot <7> & Co" not in found
     assert {item.findtext(G + "condition") for item in items} == {"new"}
+
+
+async def test_googles_feed_says_the_barcode_or_that_there_is_none(people):
+    seller = await people.shop.sellers.by_name("Feeder")
+    sold = {
+        "Çay Şöleni": [ImportVariant(900, 3, sku="cup", gtin="4006381333931")],
+        "Pot": [ImportVariant(900, 3, sku="pot")],
+        "Tee": [ImportVariant(900, 3, {"Size": size}, gtin=code) for size, code in SIZES],
+    }
+    rows = [
+        ImportRow(
+            external_id=title, title=title, variants=variants, options=OPTIONS if title == "Tee" else {}
+        )
+        for title, variants in sold.items()
+    ]
+    await people.shop.sellers.list_many(seller, ImportBatch(rows=rows))
+    answer = await people.nobody.get("/feeds/google.xml")
+    items = ElementTree.fromstring(answer.content).findall("channel/item")
+    found = {
+        item.findtext("title"): (item.findtext(G + "gtin"), item.findtext(G + "identifier_exists"))
+        for item in items
+    }
+    assert found == {"Çay Şöleni": ("4006381333931", None), "Pot": (None, "no"), "Tee": (None, None)}
+    [link] = [item.findtext("link") or "" for item in items if item.findtext("title") == "Çay Şöleni"]
+    assert link.endswith("/cay-soleni")
+    assert (await people.nobody.get(link.partition("/p/")[1] + link.partition("/p/")[2])).status_code == 200
 
 
 async def test_googles_feed_says_the_condition_of_the_offer_that_is_featured(people, db):

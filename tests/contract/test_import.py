@@ -365,6 +365,36 @@ async def test_two_imports_of_one_file_at_once_are_as_good_as_one(importer, sett
     assert await shelf("A") == await shelf("B")
 
 
+async def test_new_products_that_a_file_names_by_sku_alone_are_known_by_it(importer, db):
+    """Those in one file, of another file, and the same again."""
+    first = importer.folder / "first.csv"
+    first.write_text("sku,title,price\nA-1,Lamp,5\nA-2,Pot,7\nA-1,Lamp two,6\n")
+    done = await importer(first, seller="A")
+    assert (done.added, done.left_out) == (2, 1)
+    second = importer.folder / "second.csv"
+    second.write_text("sku,title,price\nA-2,Pan,7\nA-3,Cup,1\n")
+    done = await importer(second, seller="A")
+    assert (done.added, done.changed) == (1, 1)
+    rows = await db.fetch("select external_id, title from catalog.product order by external_id")
+    assert [tuple(row) for row in rows] == [("A-1", "Lamp"), ("A-2", "Pan"), ("A-3", "Cup")]
+
+
+async def test_what_adds_to_one_shops_products_is_not_read_beside_those_of_another(importer):
+    plain, adding = importer.folder / "plain.csv", importer.folder / "combinations.csv"
+    plain.write_text("external_id,title,price\n1,Pot,5\n")
+    adding.write_text(
+        "Product ID*;Attribute (Name:Type:Position)*;Value (Value:Position)*\n1;Size:select:0;S:0\n"
+    )
+    how = ImportOptions(seller="A")
+    done = await import_files(
+        importer.shop, [plain, adding], how, note=lambda note: None, progress=lambda far: None
+    )
+    assert [(each.file.name, each.added, bool(each.unusable)) for each in done] == [
+        ("combinations.csv", 0, True),
+        ("plain.csv", 1, False),
+    ]
+
+
 BAD_VALUES = [
     (PLAIN, {"title": None, "external_id": "new"}, "title", NO_TITLE),
     (PLAIN, {"title": "", "external_id": "new"}, "title", NO_TITLE),

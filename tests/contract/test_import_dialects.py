@@ -294,6 +294,14 @@ def test_a_spreadsheet_and_an_archive_of_many_say_what_to_do():
             read(content)
 
 
+def test_columns_that_are_lined_up_behind_short_headings_are_read():
+    wide = "x" * 30
+    heading = f"external_id,title,{'description':33},{'sku':6},price"
+    rows, problems, _ = read(f'{heading}\np1,Pot,"{wide}" ,{"A-1":6},5\n'.encode())
+    assert problems == []
+    assert (rows[0]["sku"], rows[0]["description"]) == ("A-1", wide)
+
+
 def test_json_arrays_and_objects_over_many_lines():
     rows, problems, _ = read(b'[\n {"title": "a}", "x": {"y": 1}},\n {"title": "b\\"{"}, {"title": }\n]\n')
     assert [row["title"] for row in rows] == ["a}", 'b"{']
@@ -305,6 +313,13 @@ def test_json_arrays_and_objects_over_many_lines():
     ("text", "amount"),
     [
         ("$1,299.00", "1299.00"),
+        (".99", "0.99"),
+        ("$.99", "0.99"),
+        ("1.980,-", "1980"),
+        ("1,299.-", "1299"),
+        ("Rs. 1,499.00", "1499.00"),
+        ("₹1,49,999.00", "149999.00"),
+        ("\uffe5100", "100"),
         ("12,50 €", "12.50"),
         ("195.6 EUR", "195.6"),
         ("1.299,00", "1299.00"),

@@ -19,6 +19,7 @@ from mercat.catalog import (
     SalePrice,
     import_file,
     sorted_files,
+    takes_others,
 )
 from mercat.catalog.messages import Imported
 
@@ -315,6 +316,10 @@ async def test_a_file_of_combinations_is_known_as_one_that_adds(tmp_path):
     products, adding, missing = (tmp_path / name for name in ("file-0.csv", "file-1.csv", "missing.csv"))
     given = sorted_files([adding, missing, products], tmp_path)
     assert given == ([missing, products], [adding])
+    other = tmp_path / "other.csv"
+    other.write_text("external_id,title,price\n1,Pot,5\n")
+    assert [takes_others(file) for file in (products, other, missing)] == [True, False, False]
+    assert takes_others(other, "prestashop")
 
 
 async def test_the_list_of_thirty_bees_is_known(tmp_path):

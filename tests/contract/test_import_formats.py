@@ -523,6 +523,143 @@ Old Mug\t\t0102\tMUG-2\t7\t0\t2024-01-01\t\tB000000002\tB000000002\t1\tInactive
         },
         name="report.txt",
     ),
+    "BigCommerce 3, its options written right behind each other": Sample(
+        "BigCommerce products",
+        f"""\
+Item,ID,Name,Type,SKU,Options,Inventory Tracking,Current Stock,Price,Categories,Description,Is Visible,Internal Image URL (Export)
+Product,9,Fern Towel,physical,FT,,variant,0,49.00,Bath,,TRUE,
+Variant,1,,,FT-XS,Type=Rectangle|Name=Size|Value=XSType=Swatch|Name=Colour|Value=Moss[#cccccc],,3,,,,,
+Variant,2,,,FT-S,Type=Rectangle|Name=Size|Value=SType=Swatch|Name=Colour|Value=Two Tone[#ccc|#e60c0c],,-2,51.00,,,,
+Image,3,,,,,,,,,,,{IMG}towel.jpg
+""",
+        {
+            "9": (
+                "Fern Towel",
+                "active",
+                None,
+                ["Bath"],
+                ["towel.jpg"],
+                [
+                    ({"Size": "XS", "Colour": "Moss"}, 4_900, 3),
+                    ({"Size": "S", "Colour": "Two Tone"}, 5_100, None),
+                ],
+            ),
+        },
+    ),
+    "Wix, newer, its pictures in rows of their own": Sample(
+        "Wix products",
+        f"""\
+handle,fieldType,name,visible,plainDescription,media,mediaAltText,brand,price,strikethroughPrice,inventory,sku,barcode,productOptionName1,productOptionType1,productOptionChoices1
+Product_1,PRODUCT,Tarn Tote,TRUE,<p>Big</p>,,,Tarn,,,,,,Colour,SWATCH_CHOICES,#800080:Plum;#FFFFFF:Snow
+Product_1,VARIANT,,TRUE,,,,,20,25,IN_STOCK,TT-S,,Colour,SWATCH_CHOICES,Snow
+Product_1,VARIANT,,TRUE,,,,,20,,12,TT-P,,Colour,SWATCH_CHOICES,Plum
+Product_1,MEDIA,,,,{IMG}plum.jpg,A plum tote,,,,,,,,,
+Product_1,MEDIA,,,,snow~mv2.jpg,,,,,,,,,,
+""",
+        {
+            "Product_1": (
+                "Tarn Tote",
+                "active",
+                "Tarn",
+                ["uncategorised"],
+                ["plum.jpg", "https://static.wixstatic.com/media/snow~mv2.jpg"],
+                [({"Colour": "Snow"}, 2_000, None), ({"Colour": "Plum"}, 2_000, 12)],
+            ),
+        },
+    ),
+    "Wix, older, its variants cheaper by a surcharge below zero": Sample(
+        "Wix products",
+        """\
+handleId,fieldType,name,collection,sku,price,surcharge,visible,inventory,productOptionName1,productOptionType1,productOptionDescription1
+p-1,Product,Moss Print,Prints,,10.00,,true,,Size,DROP_DOWN,S;L
+p-1,Variant,,,MP-S,,-1.38,true,2,,,S
+p-1,Variant,,,MP-L,,5.00,true,1,,,L
+""",
+        {
+            "p-1": (
+                "Moss Print",
+                "active",
+                None,
+                ["Prints"],
+                [],
+                [({"Size": "S"}, 862, 2), ({"Size": "L"}, 1_500, 1)],
+            ),
+        },
+    ),
+    "Magento 2, where all that is chosen from is disabled": Sample(
+        "Magento products",
+        """\
+sku,attribute_set_code,product_type,name,price,qty,product_online,visibility,configurable_variations
+FC-S,Default,simple,Fern Coat S,68,4,2,Not Visible Individually,
+FC-M,Default,simple,Fern Coat M,68,5,2,Not Visible Individually,
+FC,Default,configurable,Fern Coat,68,0,1,"Catalog, Search","sku=FC-S,size=S,default=1|sku=FC-M,size=M"
+""",
+        {
+            "FC": (
+                "Fern Coat",
+                "draft",
+                None,
+                ["uncategorised"],
+                [],
+                [({"Size": "S"}, 6_800, 4), ({"Size": "M"}, 6_800, 5)],
+            )
+        },
+    ),
+    "WooCommerce, where all that is chosen from is private": Sample(
+        "WooCommerce products",
+        """\
+ID,Type,SKU,Name,Published,Visibility in catalog,In stock?,Stock,Weight (lbs),Regular price,Categories,Parent,Attribute 1 name,Attribute 1 value(s)
+5,variable,FH,Fern Hood,1,visible,1,,.8,,Hoods,,Size,"S, M"
+6,variation,FH-S,Fern Hood - S,0,visible,1,3,.8,.99,,FH,Size,S
+7,variation,FH-M,Fern Hood - M,0,visible,1,4,.8,.99,,FH,Size,M
+""",
+        {"FH": ("Fern Hood", "draft", None, ["Hoods"], [], [({"Size": "S"}, 99, 3), ({"Size": "M"}, 99, 4)])},
+    ),
+    "Open Food Facts, told in the language of each": Sample(
+        "Open Food Facts",
+        """\
+code\tlc\tproduct_name_de\tproduct_name_fr\tgeneric_name_fr\tquantity\tbrands\tcategories
+4006381333931\tfr\tTarn Pilze\tChampignons de Tarn\tChampignons\t200 g\tFern\tLégumes
+""",
+        {
+            "4006381333931": (
+                "Champignons de Tarn",
+                "draft",
+                "Fern",
+                ["Légumes"],
+                [],
+                [({}, 0, None)],
+            ),
+        },
+        name="food.tsv",
+    ),
+    "Best Buy, as an index of a search engine has it": Sample(
+        "Best Buy products",
+        json.dumps(
+            [
+                {
+                    "objectID": "9131042",
+                    "name": "Fern Stick",
+                    "brand": "Fern",
+                    "categories": ["Home Cinema", "Players"],
+                    "price": 39.99,
+                    "image": f"{IMG}stick.jpg",
+                    "popularity": 7,
+                }
+            ]
+        ),
+        {
+            "9131042": (
+                "Fern Stick",
+                "active",
+                "Fern",
+                ["Home Cinema", "Players"],
+                ["stick.jpg"],
+                [({}, 3_999, None)],
+            ),
+        },
+        name="products.json",
+    ),
     "Open Food Facts": Sample(
         "Open Food Facts",
         f"""\

@@ -131,14 +131,21 @@ SHOPIFY = (
 
 async def test_a_bad_variant_is_left_out_alone(read):
     got = await read(
-        SHOPIFY, "tee,Tee,Size,S,T-S,shopify,1,5", "tee,,,M,T-M,shopify,-2,5", "tee,,,S,T-S,shopify,1,6"
+        SHOPIFY, "tee,Tee,Size,S,T-S,shopify,1,5", "tee,,,M,T-M,shopify,two,5", "tee,,,S,T-S,shopify,1,6"
     )
     assert [variant.sku for variant in got.products[0].variants] == ["T-S"]
     assert got.notes == [
-        (3, "variant_inventory_qty", "is negative: “-2”"),
+        (3, "variant_inventory_qty", "is not a whole number: “two”"),
         (4, "", "is not told apart from another variant: it needs a SKU or options"),
     ]
     assert got.done.left_out == 2
+
+
+async def test_what_another_shop_sold_beyond_its_stock_is_none_in_stock_and_said(read):
+    got = await read(SHOPIFY, "tee,Tee,Size,S,T-S,shopify,-2,5", "tee,,,M,T-M,shopify,4,5")
+    assert [(each.sku, each.quantity) for each in got.products[0].variants] == [("T-S", 0), ("T-M", 4)]
+    assert got.notes == [(2, "variant_inventory_qty", "is below zero: “-2”: none is in stock")]
+    assert got.done.left_out == 0
 
 
 async def test_rows_beyond_what_one_product_may_have_are_named(read):

@@ -12,6 +12,7 @@ from mercat.search.execute import QueryExecutor
 from mercat.search.messages import SearchQuery
 from mercat.search.product_rows import ROW, MappedRows, RowFile
 from mercat.search.query import synonyms
+from mercat.search.query.analyze import stems
 from mercat.search.ranking import embeddings, gbdt, training
 from mercat.search.ranking.metrics import relevance_metrics
 from mercat.search.ranking.rerank import Reranker
@@ -243,6 +244,13 @@ def test_a_row_torn_by_a_crash_is_written_over(tmp_path):
     assert again.count == 1
     assert again.append([b"\2" * ROW.itemsize]) == 1
     assert MappedRows(tmp_path).read([1]).tobytes() == b"\2" * ROW.itemsize
+
+
+@pytest.mark.parametrize(("many", "one"), [("shelves", "shelf"), ("knives", "knife"), ("mice", "mouse")])
+def test_plurals_that_no_stem_tells_find_the_one_and_the_many(tmp_path, many, one):
+    known = synonyms.load_synonyms(tmp_path / "none.txt", date(2026, 11, 1))
+    assert known.rewritings(stems(many)) == {tuple(stems(one)): True}
+    assert known.rewritings(stems(one))[tuple(stems(many))]
 
 
 def test_a_shops_own_synonyms_add_and_take_out_by_date(tmp_path):

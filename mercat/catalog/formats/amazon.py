@@ -41,7 +41,7 @@ def read(row: Columns) -> ImportRow:
         pairs = [(word.capitalize(), each.text(each.first(*_CHOICES[word]))) for word in chosen]
         compared = each.first("list_price", "list_price.value_with_tax")
         return ImportVariant(
-            quantity=each.quantity(each.first(*_QUANTITIES)),
+            quantity=each.stock(each.first(*_QUANTITIES)),
             options=each.option_pairs(pairs) if len(children) > 1 or head is not children[0] else {},
             sku=each.text(each.first(*_SKU), EXTERNAL_ID_MAX),
             gtin=_gtin(each),

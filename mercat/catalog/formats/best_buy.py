@@ -1,4 +1,5 @@
-"""Products as Best Buy's API and its open data set have them: JSON lines or an array of them."""
+"""Products as Best Buy's API, its open data set and indexes of search engines made of it have them: JSON
+lines or an array of them."""
 
 from collections.abc import Mapping
 from typing import Any, cast
@@ -17,11 +18,11 @@ def read(row: Columns) -> ImportRow:
     active = row.get("active") is not False
     facts = [(name, row.text(field)) for field, name in _FACTS.items() if isinstance(row.get(field), str)]
     return ImportRow(
-        external_id=row.external_id("sku"),
+        external_id=row.external_id(row.first(*_IDS)),
         title=row.title("name"),
         description=row.description(row.first("longdescription", "description", "shortdescription")),
-        brand=row.text("manufacturer", BRAND_MAX) or None,
-        category_path=row.category_path("category", _path(row)),
+        brand=row.text(row.first("manufacturer", "brand"), BRAND_MAX) or None,
+        category_path=row.category_path(row.first(*_PATHS), _path(row)),
         currency=currency,
         status="active" if active else "draft",
         attributes=row.attribute_pairs(facts),
@@ -35,23 +36,30 @@ def read(row: Columns) -> ImportRow:
             )
         ],
         images=row.images(row.first("largeimage", "image", "mediumimage")),
+        popularity=row.whole("popularity"),
     )
 
 
+_IDS = ("sku", "objectid")
+_PATHS = ("category", "categorypath", "categories")
 _FACTS = {"modelnumber": "Model", "model": "Model", "color": "Color", "type": "Type"}
 
 
 def _path(row: Columns) -> list[str]:
-    """Read the names of `[{"id": …, "name": …}]`; the shop's own is left out."""
-    given: Any = row.get("category") or row.get("categorypath") or []
+    """Read the names of `[{"id": …, "name": …}]`, or a list of names; the shop's own is left out."""
+    given: Any = row.get(row.first(*_PATHS)) or []
     parts = cast(list[Any], given) if isinstance(given, list) else []
-    names = [str(cast(Mapping[str, Any], each).get("name", "")) for each in parts if isinstance(each, dict)]
+    names = [
+        str(cast(Mapping[str, Any], each).get("name", "") if isinstance(each, dict) else each)
+        for each in parts
+    ]
     return [name for name in names if name and name != "Best Buy"]
 
 
 def _knows(raw: Mapping[str, Any]) -> bool:
-    listed = isinstance(raw.get("category"), list) or isinstance(raw.get("categorypath"), list)
-    return "sku" in raw and "name" in raw and listed and ("manufacturer" in raw or "upc" in raw)
+    listed = any(isinstance(raw.get(name), list) for name in _PATHS)
+    made = "manufacturer" in raw or "upc" in raw or ("objectid" in raw and "brand" in raw)
+    return any(name in raw for name in _IDS) and "name" in raw and listed and made
 
 
 FORMAT = Format("Best Buy products", _knows, read)

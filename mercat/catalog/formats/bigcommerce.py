@@ -13,7 +13,11 @@ _IDS = ("id", "product_id", "sku", "product_code_sku", "name", "product_name")
 """What names a product; no two have one name."""
 _PRICES = PriceColumns("price", "sale_price", "retail_price")
 _BARCODES = ("upc_ean", "global_trade_number", "product_upc_ean", "gps_global_trade_item_number")
-_OPTION_V3 = re.compile(r"Name=(?P<name>[^|]*)\|Value=(?P<value>[^|]*)")
+_OPTION_V3 = re.compile(
+    r"Name=(?P<name>[^|]*)\|Value=(?P<value>(?:\[[^\]]*\]|[^|])*?)(?=\||$|Type=[^|=]*\|Name=)"
+)
+"""Exports write the next option right behind a value: `Value=SType=Swatch|Name=Colour|Value=Red`."""
+_SWATCH_V3 = re.compile(r"\[(?:#[0-9a-fA-F]{3,8}(?:[|,:#0-9a-fA-F]*)|https?://[^\]]*)\]$")
 _OPTION_V2 = re.compile(r"(?:\[\w+\])?(?P<name>[^=\[\],]+)=(?P<value>.*)", re.DOTALL)
 _NEXT_V2 = re.compile(r",\s*(?=(?:\[\w+\])?[^=\[\],]+=)")
 _SWATCH_V2 = re.compile(r":(?:#[0-9a-fA-F]{3,6}\b.*|[^:]*\.(?:png|jpe?g|gif|webp))$", re.DOTALL)
@@ -23,6 +27,7 @@ _RULE = re.compile(r"\[(?P<how>ADD|REMOVE|FIXED)\](?P<amount>.+)")
 def read(row: Columns) -> ImportRow:
     """Read a product; a variant without a price of its own has the product's."""
     currency = row.currency()
+    row.used.update(_KIND)
     head = next((each for each in row.rows if _kind(each.raw) == "product"), row)
     skus = [each for each in row.rows if _kind(each.raw) in ("variant", "sku")]
     prices = head.prices(currency, _PRICES)
@@ -35,7 +40,7 @@ def read(row: Columns) -> ImportRow:
         row.cuts += [cut for cut in each.cuts if cut not in row.cuts]
 
     def variant(each: Columns) -> ImportVariant:
-        quantity = each.quantity(each.first("current_stock", "current_stock_level"))
+        quantity = each.stock(each.first("current_stock", "current_stock_level"))
         own = each.prices(currency, _PRICES)
         if not own["price"] and prices["price"]:
             own |= {"price": _ruled(prices["price"], dict(_options(each)), rules)}
@@ -74,10 +79,11 @@ def _is_numbers(path: list[str]) -> bool:
 
 
 def _options(row: Columns) -> list[tuple[str, str]]:
-    """Read `Type=Rectangles|Name=Size|Value=S` of version 3, `[S]Size=S` or `[RT]Size=S` of version 2."""
+    """Read `Type=Rectangles|Name=Size|Value=S` of version 3, `[S]Size=S` or `[RT]Size=S` of version 2; what a
+    swatch shows, as in `Red[#cc0000]`, is not its name."""
     text = row.text("options") or row.text(row.first("name", "product_name"))
     if found := [*_OPTION_V3.finditer(text)]:
-        return [(each["name"], each["value"]) for each in found]
+        return [(each["name"], _SWATCH_V3.sub("", each["value"])) for each in found]
     if not text.startswith("["):
         return []
     parts = [part for each in _NEXT_V2.split(text) if (part := _OPTION_V2.fullmatch(each.strip()))]

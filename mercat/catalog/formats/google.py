@@ -31,7 +31,7 @@ def read(row: Columns) -> ImportRow:
     def variant(each: Columns) -> ImportVariant:
         sold_out = each.text("availability").casefold() in _SOLD_OUT
         return ImportVariant(
-            quantity=0 if sold_out else each.quantity(each.first(*_STOCK)),
+            quantity=0 if sold_out else each.stock(each.first(*_STOCK)),
             options=each.option_pairs(
                 (name.replace("_", " ").capitalize(), each.text(name)) for name in different
             ),

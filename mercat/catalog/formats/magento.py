@@ -18,7 +18,7 @@ def read(row: Columns) -> ImportRow:
     """Read a product: the simple products that a configurable one names are its variants.
 
     Rows of a store view repeat a product in other words and are left aside. A simple product that a
-    configurable one names is not sold by itself."""
+    configurable one names is not sold by itself, and the configurable one is not where none of its is."""
     own = [each for each in row.rows if not each.text("store_view_code")] or row.rows
     head = next((each for each in own if each.text("product_type") == "configurable"), own[0])
     currency = row.currency()
@@ -26,7 +26,7 @@ def read(row: Columns) -> ImportRow:
 
     def variant(each: Columns) -> ImportVariant:
         sku = each.external_id("sku")
-        quantity = each.quantity("qty")
+        quantity = each.stock("qty")
         if quantity is not None and each.text("is_in_stock") and not each.yes("is_in_stock"):
             quantity = 0
         return ImportVariant(
@@ -37,8 +37,9 @@ def read(row: Columns) -> ImportRow:
             **each.prices(currency, _PRICES),
         )
 
-    children = [each for each in own if each.text("sku") in chosen and _on_sale(each)]
-    variants = row.variants(variant, children or [head])
+    children = [each for each in own if each.text("sku") in chosen]
+    sold = [each for each in children if _on_sale(each)]
+    variants = row.variants(variant, sold or children or [head])
     details = _pairs(head.text("additional_attributes"))
     for name in list(next(iter(chosen.values()), dict[str, str]())):
         details.pop(name, None)
@@ -51,7 +52,7 @@ def read(row: Columns) -> ImportRow:
         brand=(head.text("manufacturer", BRAND_MAX) or maker[:BRAND_MAX]) or None,
         category_path=_category(head),
         currency=currency,
-        status="active" if _on_sale(head) and not hidden else "draft",
+        status="active" if _on_sale(head) and not hidden and (sold or not children) else "draft",
         attributes=head.attribute_pairs((_words(name), text) for name, text in details.items()),
         options=choices(variants),
         variants=variants,
@@ -81,6 +82,7 @@ def _variations(row: Columns) -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
     for part in row.text("configurable_variations").split("|"):
         pairs = _pairs(part)
+        pairs.pop("default", "")  # which one is shown first
         if sku := pairs.pop("sku", ""):
             found[sku] = {_words(name): value for name, value in pairs.items()}
     return found

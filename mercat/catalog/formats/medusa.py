@@ -32,7 +32,7 @@ def read(row: Columns) -> ImportRow:
         options = [found.group(1) for name in each.raw if (found := _OPTION.fullmatch(name))]
         return ImportVariant(
             each.decimal(given[0], currency) if given else 0,
-            each.quantity("variant_inventory_quantity"),
+            each.stock("variant_inventory_quantity"),
             each.option_pairs((each.text(f"{name}_name"), each.text(f"{name}_value")) for name in options),
             each.text("variant_sku", EXTERNAL_ID_MAX),
             gtin=each.gtin(each.first("variant_barcode", "variant_ean", "variant_upc")),

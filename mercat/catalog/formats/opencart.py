@@ -57,7 +57,7 @@ def _variants(row: Columns, currency: str) -> list[ImportVariant]:
     price = row.decimal("price", currency)
     whole = ImportVariant(
         price,
-        row.quantity(),
+        row.stock(),
         sku=row.text(row.first("sku", "model"), EXTERNAL_ID_MAX),
         gtin=row.gtin(row.first("ean", "upc", "jan", "isbn")),
         weight_g=row.weight("weight", row.text("weight_unit")),
@@ -78,7 +78,7 @@ def _variants(row: Columns, currency: str) -> list[ImportVariant]:
         return replace(
             whole,
             price=max(price + more, 0),
-            quantity=each.quantity(),
+            quantity=each.stock(),
             options=each.option_pairs([(each.text(name), each.text(value))]),
             sku="",
             gtin=None,

@@ -26,7 +26,7 @@ def read(row: Columns) -> ImportRow:
 
     def variant(each: Columns) -> ImportVariant:
         sku = each.external_id("sku")
-        quantity = each.quantity("qty")
+        quantity = each.stock("qty")
         if quantity is not None and each.text("is_in_stock") and not each.yes("is_in_stock"):
             quantity = 0
         return ImportVariant(
@@ -36,8 +36,10 @@ def read(row: Columns) -> ImportRow:
             **each.prices(currency, _PRICES),
         )
 
-    children = [each for each in heads if each.text("sku") in chosen and _on_sale(each)]
-    variants = row.variants(variant, children or [head])
+    children = [each for each in heads if each.text("sku") in chosen]
+    sold = [each for each in children if _on_sale(each)]
+    variants = row.variants(variant, sold or children or [head])
+    hidden = head.text("visibility") == _HIDDEN or (children and not sold)
     paths = [path for each in row.rows if (path := each.text("category"))]
     return ImportRow(
         external_id=head.external_id("sku"),
@@ -46,7 +48,7 @@ def read(row: Columns) -> ImportRow:
         brand=head.text("manufacturer", BRAND_MAX) or None,
         category_path=Columns({"path": max(paths, key=len, default="")}).paths("path"),
         currency=currency,
-        status="active" if _on_sale(head) and head.text("visibility") != _HIDDEN else "draft",
+        status="active" if _on_sale(head) and not hidden else "draft",
         options=choices(variants),
         variants=variants,
         images=row.all_images("media_image", "image"),

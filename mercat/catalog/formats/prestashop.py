@@ -38,7 +38,7 @@ def read(row: Columns) -> ImportRow:
         own = price if each is head else max(0, price + _impact(each, currency))
         return ImportVariant(
             own,
-            each.quantity(),
+            each.stock(),
             each.option_pairs(_pairs(each)) if each is not head else {},
             each.text("reference", EXTERNAL_ID_MAX),
             gtin=each.gtin(each.first(*_BARCODES)),

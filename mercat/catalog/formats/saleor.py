@@ -31,7 +31,7 @@ def read(row: Columns) -> ImportRow:
 
     def variant(each: Columns) -> ImportVariant:
         channel = sold_in(each)
-        counted = [each.quantity(name) for name in each.raw if name.endswith("_warehouse_quantity")]
+        counted = [each.stock(name) for name in each.raw if name.endswith("_warehouse_quantity")]
         known = [count for count in counted if count is not None]
         return ImportVariant(
             each.decimal(f"{channel}_channel_price_amount", currency) if channel else 0,

@@ -26,7 +26,7 @@ def read(row: Columns) -> ImportRow:
         level = Columns(next(iter(_objects(offer.get("inventorylevel"))), dict[str, Any]()))
         return ImportVariant(
             offer.decimal(offer.first("price", "lowprice"), currency),
-            0 if sold_out else level.quantity("value"),
+            0 if sold_out else level.stock("value"),
             each.option_pairs((name.capitalize(), each.text(name)) for name in _CHOICES) if members else {},
             each.text(each.first("sku", "productid", "mpn"), EXTERNAL_ID_MAX),
             gtin=each.gtin(each.first("gtin", "gtin13", "gtin14", "gtin12", "gtin8")),

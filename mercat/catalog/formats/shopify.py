@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from operator import itemgetter
 from typing import Any
 
-from mercat.catalog.columns import Columns, Format, PriceColumns, RowKeys, choices
+from mercat.catalog.columns import OWN_SELLER, Columns, Format, PriceColumns, RowKeys, choices
 from mercat.catalog.messages import (
     BRAND_MAX,
     EXTERNAL_ID_MAX,
@@ -32,7 +32,7 @@ def read(row: Columns) -> ImportRow:
 
     def variant(each: Columns) -> ImportVariant:
         tracked = each.text(each.first("variant_inventory_tracker", "inventory_tracker"))
-        quantity = each.quantity(each.first("variant_inventory_qty", "inventory_quantity"))
+        quantity = each.stock(each.first("variant_inventory_qty", "inventory_quantity"))
         values = [each.text(f"option{n}_value") for n in range(1, _OPTIONS + 1)]
         chosen = [pair for pair in zip(names, values, strict=True) if pair != ("Title", "Default Title")]
         compared = each.first("variant_compare_at_price", "compare_at_price")
@@ -108,7 +108,9 @@ def _details(head: Columns) -> dict[str, str | int | float | bool]:
 
 
 def _keys(raw: Mapping[str, Any]) -> RowKeys:
-    return RowKeys(str(raw.get("handle") or raw.get("url_handle") or "").strip())
+    handle = str(raw.get("handle") or raw.get("url_handle") or "").strip()
+    seller = str(raw.get(OWN_SELLER) or "").strip()
+    return RowKeys(f"{seller}\x1f{handle}" if handle and seller else handle)
 
 
 FORMAT = Format(

@@ -21,7 +21,7 @@ def read(row: Columns) -> ImportRow:
         on_sale = each.yes("on_sale", default=False)
         unlimited = each.text("stock").casefold() == "unlimited"
         return ImportVariant(
-            quantity=None if unlimited else each.quantity("stock"),
+            quantity=None if unlimited else each.stock("stock"),
             options=each.option_pairs(options),
             sku=each.text("sku", EXTERNAL_ID_MAX),
             **each.prices(currency, PriceColumns("price", "sale_price" if on_sale else "")),

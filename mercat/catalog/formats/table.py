@@ -47,7 +47,9 @@ def _knows(raw: Mapping[str, Any]) -> bool:
 
 
 def _keys(raw: Mapping[str, Any]) -> RowKeys:
-    return RowKeys(str(raw.get("external_id") or "").strip())
+    """Gather by the product's id, of each seller for itself: two may have one id."""
+    own, seller = (str(raw.get(name) or "").strip() for name in ("external_id", "seller"))
+    return RowKeys(f"{seller}\x1f{own}" if own and seller else own)
 
 
 FORMAT = Format("Mercat's table", _knows, read, _keys)

@@ -18,9 +18,10 @@ def read(row: Columns) -> ImportRow:
 
     def variant(each: Columns) -> ImportVariant:
         tracked = each.yes("trackinventory", default=True) if _is_word(each) else True
+        counted = each.stock("stockonhand")
         return ImportVariant(
             each.decimal("price", currency),
-            each.quantity("stockonhand") if tracked else None,
+            counted if tracked else None,
             each.option_pairs(
                 zip(names, each.text(_translated(each, "optionvalues")).split("|"), strict=False)
             ),

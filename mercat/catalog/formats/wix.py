@@ -1,14 +1,16 @@
-"""Wix's product CSV, by older and newer headings: a row for each product, one for each variant."""
+"""Wix's product CSV, by older and newer headings: a row for each product, for each variant and picture."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from mercat.catalog.columns import Columns, Format, RowKeys, choices
+from mercat.catalog.columns import BadField, Columns, Format, RowKeys, choices
+from mercat.catalog.formatted import entities
 from mercat.catalog.messages import (
     BRAND_MAX,
     EXTERNAL_ID_MAX,
     IMAGE_URL_MAX,
     IMAGES_MAX,
+    TITLE_MAX,
     ImportRow,
     ImportVariant,
     SalePrice,
@@ -23,17 +25,20 @@ _UNCOUNTED = ("instock", "in_stock")
 
 
 def read(row: Columns) -> ImportRow:
-    """Read a product. Older files add a variant's surcharge to the price, and take a discount off for as long
-    as it stands; newer ones say each variant's price. `InStock` is no number."""
+    """Read a product. Older files add a variant's surcharge to the price, or take it off, and take a discount
+    off for as long as it stands; newer ones say each variant's price. `InStock` is no number."""
     currency = row.currency()
-    head = next((each for each in row.rows if not _is_variant(each.raw)), row)
+    row.used.add("fieldtype")
+    head = next((each for each in row.rows if _kind(each.raw) == "product"), row)
     names = [head.text(each) for each in _numbered(head, "productoptionname")]
     base = head.decimal("price", currency)
 
     def variant(each: Columns) -> ImportVariant:
         values = [each.text(name) for name in _numbered(each, *_VALUES)]
         texts = [value.rpartition(":")[2] if value.startswith("#") else value for value in values]
-        price = (each.decimal("price", currency) or base) + each.decimal("surcharge", currency)
+        price = (each.decimal("price", currency) or base) + each.difference("surcharge", currency)
+        if price < 0:
+            raise BadField("surcharge", "takes more off than the price")
         compared = each.decimal("strikethroughprice", currency)
         return ImportVariant(
             price,
@@ -45,11 +50,8 @@ def read(row: Columns) -> ImportRow:
             sale=_discounted(head, price, currency),
         )
 
-    variants = row.variants(variant, [each for each in row.rows if _is_variant(each.raw)] or [head])
-    pictures = [
-        (name if "/" in name else _MEDIA + name)[:IMAGE_URL_MAX]
-        for name in _listed(head, head.first("productimageurl", "media"))[:IMAGES_MAX]
-    ]
+    variants = row.variants(variant, [each for each in row.rows if _kind(each.raw) == "variant"] or [head])
+    pictures = _pictures(row, head)
     return ImportRow(
         former_paths=head.former(f"/product-page/{slug_of(head.title('name'))}"),
         external_id=head.external_id(head.first("handleid", "handle")),
@@ -61,8 +63,23 @@ def read(row: Columns) -> ImportRow:
         status="active" if head.yes("visible") else "draft",
         options=choices(variants),
         variants=variants,
-        images=Columns({"images": pictures}).image_list("images"),
+        images=list(pictures),
+        alts={url: alt for url, alt in pictures.items() if alt},
     )
+
+
+def _pictures(row: Columns, head: Columns) -> dict[str, str]:
+    """Read the pictures of a product, by older files in one cell, by newer ones also in rows of their own;
+    each with what it shows."""
+    told: dict[str, str] = {}
+    for each in [head, *(each for each in row.rows if _kind(each.raw) == "media")]:
+        names = _listed(each, each.first("productimageurl", "media"))
+        urls = [(name if "/" in name else _MEDIA + name)[:IMAGE_URL_MAX] for name in names]
+        alt = entities(each.text("mediaalttext", TITLE_MAX))
+        for url in urls:
+            told[url] = told.get(url) or (alt if url == urls[0] else "")
+    kept = row.few("media", list(told), IMAGES_MAX)
+    return {url: told[url] for url in Columns({"images": kept}).image_list("images")}
 
 
 def _discounted(head: Columns, price: int, currency: str) -> SalePrice | None:
@@ -89,11 +106,12 @@ def _listed(row: Columns, field: str) -> list[str]:
 
 def _stock(row: Columns) -> int | None:
     word = row.text("inventory").casefold()
-    return 0 if word in _SOLD_OUT else None if word in _UNCOUNTED else row.quantity("inventory")
+    return 0 if word in _SOLD_OUT else None if word in _UNCOUNTED else row.stock("inventory")
 
 
-def _is_variant(raw: Mapping[str, Any]) -> bool:
-    return str(raw.get("fieldtype", "")).casefold() == "variant"
+def _kind(raw: Mapping[str, Any]) -> str:
+    """Say what a row is of: a `product`, a `variant` or a picture (`media`)."""
+    return str(raw.get("fieldtype") or "product").strip().casefold()
 
 
 def _keys(raw: Mapping[str, Any]) -> RowKeys:

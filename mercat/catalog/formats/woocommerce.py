@@ -41,12 +41,13 @@ def read(row: Columns) -> ImportRow:
             **each.prices(currency, _PRICES),
         )
 
-    on_sale = [each for each in variations if each.text("published") != "0"]
-    variants = row.variants(variant, on_sale or [head])
+    on_sale = [each for each in variations if each.text("published") not in ("0", "-1")]
+    variants = row.variants(variant, on_sale or variations or [head])
     options = choices(variants)
     facts = [(name, head.text(f"attribute_{n}_value_s")) for n, name in named if name not in options]
     status = "active" if head.text("published", 10) in ("", "1") else "draft"
-    if head.text("visibility_in_catalog") == "hidden" or head.text("type").startswith(_NOT_SOLD):
+    sold = not head.text("type").startswith(_NOT_SOLD) and (on_sale or not variations)
+    if head.text("visibility_in_catalog") == "hidden" or not sold:
         status = "draft"
     return ImportRow(
         external_id=head.external_id(head.first("sku", "id", "name")),
@@ -72,7 +73,7 @@ def read(row: Columns) -> ImportRow:
 
 def _stock(row: Columns) -> int | None:
     """Read how many there are: none where it is not in stock, unknown where only that it is."""
-    quantity = row.quantity("stock")
+    quantity = row.stock("stock")
     sold_out = row.text("in_stock").casefold() in ("0", "no", "false", "outofstock")
     return 0 if quantity is None and sold_out else quantity
 

@@ -38,7 +38,7 @@ def read(row: Columns) -> ImportRow:
     def variant(each: Columns) -> ImportVariant:
         prices = PriceColumns("price", "price_promo", each.first("oldprice", "price_old", "old_price"))
         gone = each.text("available").casefold() in _NO
-        stock = each.quantity(each.first(*_STOCK))
+        stock = each.stock(each.first(*_STOCK))
         return ImportVariant(
             quantity=0 if gone else stock,
             options=each.option_pairs((name, params[id(each)].get(name, "")) for name in different),

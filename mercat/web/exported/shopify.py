@@ -43,7 +43,8 @@ _OF_PICTURE = ["Image Src", "Image Position", "Image Alt Text"]
 
 
 async def table(shop: Shop, seller_id: SellerId | None) -> AsyncIterator[bytes]:
-    """Write products as CSV: rows of one handle, the first with what is of the whole product."""
+    """Write products as CSV: rows of one handle, the first with what is of the whole product. Where they are
+    everybody's, each row names its seller."""
     names = await shop.catalog.exported_names(seller_id)
     options = max(_OPTIONS, names.most_options)
     attributes = [each for each in names.attributes if each == each.strip() and each.isprintable()]
@@ -52,8 +53,9 @@ async def table(shop: Shop, seller_id: SellerId | None) -> AsyncIterator[bytes]:
     head = ["Handle", *_OF_PRODUCT, *chosen, *_OF_VARIANT, *_OF_PICTURE]
     head += ["Gift Card", "SEO Title", "SEO Description", *fields]
     head += ["Variant Image", "Variant Weight Unit", "Variant Tax Code", "Status", "Mercat Status", *_OF_SALE]
+    head += [] if seller_id is not None else ["Mercat Seller"]
     rows = (
-        row
+        row if seller_id is not None else [*row, product.product.seller_name]
         async for product in taken_out(shop, seller_id)
         for row in _rows(product, options, attributes, shop.settings)
     )
