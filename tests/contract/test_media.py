@@ -18,7 +18,7 @@ PRODUCTS = f"{PREFIX}/seller/products"
 NEW = NewProduct(title="Mug", description="", category="kitchen", price=500, currency="USD", attributes={})
 
 
-def picture(kind="JPEG", size=(640, 480), colour="red", mode="RGB", **more):
+def picture(kind="JPEG", size=(640, 480), colour: str | int = "red", mode="RGB", **more):
     out = BytesIO()
     Image.new(mode, size, colour).save(out, kind, **more)
     return out.getvalue()

@@ -4,7 +4,8 @@ others are told at once, and it is over as soon as they are gone."""
 import asyncio
 import itertools
 from collections.abc import Awaitable, Callable
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any
 
 import httpx
 
@@ -32,11 +33,6 @@ Run = Callable[[int, float, float], Awaitable[Result]]
 """So many connections, seconds, and requests a second (0: as many as are answered)."""
 
 
-class _Kind(NamedTuple):
-    name: str
-    run: Run
-
-
 async def overload(seconds: float) -> Report:
     """Offer search, pages and checkout three times what they can, one after another; then search ten times
     beside a checkout at half of its best."""
@@ -45,18 +41,18 @@ async def overload(seconds: float) -> Report:
         while await crowd.fill():
             pass
         filling = asyncio.create_task(crowd.keep_filling())
-        searches = _kind(shop.port, "search", await _searches(shop.port))
-        kinds = [
-            searches,
-            _kind(shop.port, "pages", await _pages(shop.port)),
-            _Kind("checkout", lambda connections, s, rate: crowd.run(shop.port, connections, s, rate)),
-        ]
-        found = {kind.name: await _overloaded(kind.run, seconds) for kind in kinds}
-        buying, best = kinds[-1].run, found["checkout"]["best_per_s"]
+        searching = _asking(shop.port, await _searches(shop.port))
+        buying = partial(crowd.run, shop.port)
+        found = {
+            "search": await _overloaded(searching, seconds),
+            "pages": await _overloaded(_asking(shop.port, await _pages(shop.port)), seconds),
+            "checkout": await _overloaded(buying, seconds),
+        }
+        best = found["checkout"]["best_per_s"]
         alone = await buying(_AT_ONCE, _BESIDE_S, best / 2)
         rate = min(_RATE_MAX, _BESIDE_TIMES * found["search"]["best_per_s"])
         beside, _ = await asyncio.gather(
-            buying(_AT_ONCE, _BESIDE_S, best / 2), searches.run(_CROWD, _BESIDE_S, rate)
+            buying(_AT_ONCE, _BESIDE_S, best / 2), searching(_CROWD, _BESIDE_S, rate)
         )
         filling.cancel()
         findings = await audited(shop)
@@ -96,9 +92,13 @@ async def _overloaded(run: Run, seconds: float) -> dict[str, Any]:
     }
 
 
-def _kind(port: int, name: str, requests: list[bytes]) -> _Kind:
+def _asking(port: int, requests: list[bytes]) -> Run:
     endless = itertools.cycle(requests)
-    return _Kind(name, lambda connections, seconds, rate: Load(port, endless).run(connections, seconds, rate))
+
+    async def run(connections: int, seconds: float, rate: float) -> Result:
+        return await Load(port, endless).run(connections, seconds, rate)
+
+    return run
 
 
 async def _searches(port: int) -> list[bytes]:
