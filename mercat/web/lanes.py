@@ -40,7 +40,7 @@ RULES: Mapping[str, LaneRules] = {
     "reads": LaneRules(256, 0.5, 0.5, 64),
     "search": LaneRules(8, 0.5, 0.5, 4),
     "pages": LaneRules(16, 0.5, 0.5, 8),
-    "buying": LaneRules(1_000, 1.0, 1.0, 400),
+    "buying": LaneRules(1_000, 0.5, 0.4, 100),
     "buying pages": LaneRules(32, 1.0, 1.0, 16),
     "people": LaneRules(16, 2.0, 2.0, 8),
     "desk": LaneRules(16, 1.0, 2.0, 8),
