@@ -20,8 +20,8 @@ log = structlog.get_logger("mercat.worker_ids")
 _LEASED_S = 55
 """A lease is a minute; ours ends a little earlier, for clocks that do not run alike."""
 _KEPT_EVERY_S = 15
-_LOOKS_EVERY_S = 0.25
-"""Of a lease that a clock ended by a jump, as where a machine slept: nothing is sold until it is renewed."""
+_LOOKS_EVERY_S = 0.5
+"""Whether a clock ended the lease by a jump, as where a machine slept: nothing is sold until it is renewed."""
 
 
 class WorkerLease:
@@ -53,11 +53,13 @@ class WorkerLease:
     async def keep(self) -> None:
         """Renew the lease for ever; take another number if this one was lost while the database was away."""
         assert self._maker
+        due = time.monotonic() + _KEPT_EVERY_S
         while True:
             await asyncio.sleep(_LOOKS_EVERY_S)
-            asked_ago = time.monotonic_ns() - self._asked_ns
-            if not self._maker.lapsed and asked_ago < _KEPT_EVERY_S * 10**9:
+            now = time.monotonic()
+            if now < due and not self._maker.lapsed:
                 continue
+            due = now + _KEPT_EVERY_S
             try:
                 await self.renew()
             except (*AWAY, Unavailable):
