@@ -9,6 +9,7 @@ from browser.steps import (
     choose_card,
     fill_in,
     open_a_product,
+    press,
     press_until_ordered,
     put_in_cart,
     sign_in,
@@ -126,7 +127,7 @@ def test_a_declined_card_moves_no_money_and_loses_nothing(visit):
     page.goto("/checkout")
     fill_in(page, "declined@example.com")
     choose_card(page, "tok_declined")
-    page.locator("#due button").click()
+    press(page)
     alert = page.get_by_role("alert")
     expect(alert).to_contain_text("declined")
     expect(alert).to_contain_text("Nothing was charged.")
