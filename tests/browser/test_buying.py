@@ -146,7 +146,7 @@ def test_the_bank_may_ask_first(visit, outcome):
     page.goto("/checkout")
     fill_in(page)
     choose_card(page, "tok_3ds")
-    page.locator("#due button").click()
+    press(page)
     expect(page.get_by_role("heading", name="Approve this payment?")).to_be_visible()
     page.get_by_role("button", name=outcome).click()
     if outcome == "Approve":
