@@ -72,6 +72,8 @@ def test_a_market_is_made_and_a_visitor_of_it_sees_its_prices(visit, faults):
         seller.get_by_role("button", name="Save the prices of the markets").click()
         expect(seller.get_by_text("A price is written as 12.50.")).to_be_visible()
         assert faults(seller) == []
+        seller.locator("main a[href^='/p/']").first.evaluate("it => it.textContent = 'x'.repeat(300)")
+        assert faults(seller) == [], "a title without a space"
     finally:
         page.goto(path)
         page.get_by_role("button", name="Remove Islands").click()
