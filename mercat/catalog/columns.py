@@ -79,6 +79,7 @@ _NOT_ON_SALE = _words(
 _SELLER_NAME_MAX = 100
 OWN_SELLER = "mercat_seller"
 """The column that says it in an export of this shop to another one's format."""
+_SELLER = ("seller", OWN_SELLER)
 _WITH_NOON = re.compile(r"(\d\d?)/(\d\d?)/(\d\d|\d{4}),? (\d\d?):(\d\d)[ \u202f]?([AP])M", re.IGNORECASE)
 _PERCENT = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,6})?")
 _ALL = 10_000
@@ -110,10 +111,13 @@ class Cut(NamedTuple):
 class RowKeys(NamedTuple):
     """Which product a row belongs to: its key, and keys of other rows that are of the same product.
 
-    Without a key a row belongs to the product of the row before it."""
+    Without a key a row belongs to the product of the row before it; without a seller too, where that has the
+    same key."""
 
     key: str
     others: Sequence[str] = ()
+    seller: str = ""
+    """Whose key it is: two may have the same."""
 
 
 class PriceColumns(NamedTuple):
@@ -252,7 +256,7 @@ class Columns:
 
     def seller(self) -> str:
         """Read whose product it is, where the file says so; else nothing."""
-        return " ".join(self.text(self.first("seller", OWN_SELLER), _SELLER_NAME_MAX).split())
+        return " ".join(self.text(self.first(*_SELLER), _SELLER_NAME_MAX).split())
 
     def currency(self, default: str = "") -> str:
         """Read an ISO 4217 code; the shop's currency where there is none."""
@@ -777,6 +781,15 @@ def _quoted(value: Any) -> str:
 def _kind(value: object) -> str:
     kinds: list[tuple[type, str]] = [(bool, "true or false"), (list, "a list"), (dict, "an object")]
     return next((name for kind, name in kinds if isinstance(value, kind)), "something else")
+
+
+def keys_of_seller(raw: Mapping[str, Any], *fields: str) -> RowKeys:
+    """Gather by the first of these fields that is filled, of each seller for itself."""
+
+    def filled(names: Iterable[str]) -> str:
+        return next((text for name in names if (text := str(raw.get(name) or "").strip())), "")
+
+    return RowKeys(filled(fields), seller=filled(_SELLER))
 
 
 @dataclass(frozen=True)

@@ -151,6 +151,21 @@ def test_no_offer_of_a_yml_catalogue_is_lost_in_silence(offers, encoding, end, c
             assert len(taken.variants) + len(rows[0].bad) == len(rows)
 
 
+@pytest.mark.parametrize(
+    ("name", "own", "seller"), [("table", "external_id", "seller"), ("shopify", "handle", "mercat_seller")]
+)
+def test_a_seller_on_the_first_row_alone_is_that_of_the_rows_behind_it(name, own, seller):
+    """And an id that two sellers have is of two products."""
+    given = [("1", "Ann"), ("1", ""), ("1", "Bob"), ("1", ""), ("1", "Ann"), ("2", ""), ("", ""), ("1", "")]
+    rows = [(n, {own: key, seller: whose}) for n, (key, whose) in enumerate(given, 1)]
+    keys = FORMATS[name].keys
+    assert keys
+    found = [
+        [line for line, _ in each.rows] for each in gather(iter(rows), keys) if isinstance(each, Gathered)
+    ]
+    assert found == [[1, 2, 5], [3, 4], [6, 7], [8]]
+
+
 def test_a_feed_that_is_one_long_line_is_read_whole():
     """Many are; and parts of a line are no way around what a file may declare."""
     offers = "".join(f'<offer id="{n}"><name>{"x" * 1_000}</name></offer>' for n in range(9_000))
