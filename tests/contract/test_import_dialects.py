@@ -332,7 +332,17 @@ def test_json_arrays_and_objects_over_many_lines():
         ("$.99", "0.99"),
         ("1.980,-", "1980"),
         ("1,299.-", "1299"),
+        ("12.-", "12"),
+        ("1.980,- €", "1980"),
         ("Rs. 1,499.00", "1499.00"),
+        ("Rs. 1,499", "1499"),
+        ("Rs 1,499", "1499"),
+        ("Rs.1.980,-", "1980"),
+        ("499 Rs.", "499"),
+        ("₹1,299", "1299"),
+        ("1.980", "1.980"),
+        ("0.980 EUR", "0.980"),
+        ("KWD 1.980", "1.980"),
         ("₹1,49,999.00", "149999.00"),
         ("\uffe5100", "100"),
         ("12,50 €", "12.50"),
@@ -350,7 +360,24 @@ def test_amounts_that_can_mean_one_thing_are_read(text, amount):
 
 
 @pytest.mark.parametrize(
-    "text", ["1e3", "\uff11\uff12", "1,299", "12 pieces", "1,2,3", "NaN", "12.5.1", "٣", "--1", "5%"]
+    "text",
+    [
+        "1e3",
+        "\uff11\uff12",
+        "1,299",
+        "12 pieces",
+        "1,2,3",
+        "NaN",
+        "12.5.1",
+        "٣",
+        "--1",
+        "5%",
+        "1.980.-",
+        "1.980 €",
+        "EUR 1.980",
+        "$1.980",
+        "12.- 500",
+    ],
 )
 def test_amounts_that_could_mean_two_or_none_are_refused(text):
     with pytest.raises(NotAnAmount):
@@ -362,6 +389,7 @@ def test_amounts_that_could_mean_two_or_none_are_refused(text):
     [
         ("price", "12 €", "is not a price: it is in EUR, and this product is priced in USD: “12 €”"),
         ("price", "1,299", "could be 1299 or 1.299: “1,299”"),
+        ("price", "1.980 $", "could be 1980 or 1.980: “1.980 $”"),
         ("price", "-3", "is negative: “-3”"),
         ("quantity", "-3", "is negative: “-3”"),
         ("quantity", "1e3", "is not a whole number: “1e3”"),
