@@ -597,6 +597,14 @@ class ShelvedProduct(Struct, frozen=True):
     category_name: str
 
 
+class Barcodes(Struct, frozen=True):
+    """How many variants of a product are offered, and the GTINs that are known of them."""
+
+    product_id: ProductId
+    variants: int
+    gtins: list[str]
+
+
 class Breadcrumb(Struct, frozen=True):
     """A category on the way from the root of the tree to a product's own."""
 
