@@ -330,12 +330,12 @@ class Columns:
             if self.is_list(field):
                 found += self.image_list(field)
             elif text := self.text(field):
-                found += self._loadable(field, [url for url in _NEXT_URL.split(text) if url])
+                found += self.loadable(field, [url for url in _NEXT_URL.split(text) if url])
         return self.few(fields[0], list(dict.fromkeys(found)), IMAGES_MAX)
 
     def image_list(self, field: str) -> list[str]:
         """Read a list of addresses that a browser may load; what is none is left out, and said."""
-        return self._loadable(field, self.texts(field, IMAGE_URL_MAX, IMAGES_MAX))
+        return self.loadable(field, self.texts(field, IMAGE_URL_MAX, IMAGES_MAX))
 
     def alts(self, field: str, images: Sequence[str]) -> dict[str, str]:
         """Read what is said of pictures to who cannot see them: of the first, or as a list of all of them."""
@@ -461,6 +461,12 @@ class Columns:
             raise BadField(field, f"{reason}{_quoted(value)}") from None
         except ValueError as error:
             raise BadField(field, f"is not a price: {error}{_quoted(value)}") from None
+
+    def changed_price(self, price: int, difference: int, field: str) -> int:
+        """Add to a price what `field` says, or take it off; BadField where that is more than the price."""
+        if price + difference < 0:
+            raise BadField(field, f"takes more off than the price{_quoted(self.raw.get(field))}")
+        return price + difference
 
     def percent(self, field: str) -> int:
         """Read so many per cent in hundredths: `5.5 %` is 550. 0 for what is none, or more than all."""
@@ -680,7 +686,8 @@ class Columns:
             self.cuts.append(Cut(field, f"was cut to {most:,} characters"))
         return text[:most]
 
-    def _loadable(self, field: str, urls: list[str]) -> list[str]:
+    def loadable(self, field: str, urls: list[str]) -> list[str]:
+        """Keep of addresses, each once, those that a browser may load; what is none is said."""
         kept = [url for url in urls if url.startswith(_LOADABLE) and len(url) <= IMAGE_URL_MAX]
         kept = [url for url in kept if re.search(IMAGE_PATTERN, url)]
         if len(kept) < len(urls):

@@ -871,6 +871,18 @@ async def test_the_exact_shop_comes_of_an_export(settings, db, tmp_path, kind):
         assert again.unchanged == done.added
 
 
+async def test_wix_says_what_each_picture_shows(settings, db, tmp_path):
+    file = tmp_path / "products.csv"
+    file.write_text(SAMPLES["Wix, newer, its pictures in rows of their own"].content)
+    async with AsyncExitStack() as stack:
+        shop = await build_shop(settings, stack)
+        await import_files(
+            shop, [file], ImportOptions(seller="A"), note=lambda note: None, progress=lambda far: None
+        )
+    [images] = await db.fetch("select images::text from catalog.product")
+    assert [each["alt"] for each in json.loads(images[0])] == ["A plum tote", "Tarn Tote"]
+
+
 async def standing(db):
     """What stands in the shop, product by product."""
     found = await db.fetch(
