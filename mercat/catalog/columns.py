@@ -64,6 +64,7 @@ _CURRENCY = re.compile(r"[A-Z]{3}")
 _WHOLE = re.compile(r"([+-]?[0-9]+)(?:[.,]0{1,2}|[.,]0{4,})?")
 """`12.000` and `12,000` could be twelve or twelve thousand."""
 _ROUNDED = re.compile(r"[0-9][.,]?[0-9]*E\+[0-9]{1,2}")
+_GROUPED_WEIGHT = re.compile(r"[1-9][0-9]{0,2},[0-9]{3}")
 _GRAMS = re.compile(r"[0-9]{1,12}(\.[0-9]{0,20})?|\.[0-9]{1,20}")
 _NOTHING = frozenset(("n/a", "#n/a", "null", "none", "-", "\u2013", "\u2014"))
 """What a spreadsheet or a program writes into a cell of numbers that has none."""
@@ -552,7 +553,14 @@ class Columns:
 
     def weight(self, field: str, unit: str) -> int | None:
         """Read a weight in a unit such as kg into grams; None where there is none, or none is known."""
-        text = self.text(field).replace(",", ".")
+        given = self.text(field).strip()
+        if _GROUPED_WEIGHT.fullmatch(given):
+            whole, _, part = given.partition(",")
+            self.cuts.append(
+                Cut(field, f"could be {whole}{part} or {whole}.{part}{_quoted(given)}: left out")
+            )
+            return None
+        text = given.replace(",", ".")
         factor = _GRAMS_IN.get(unit.strip().casefold())
         grams = round(float(text) * factor) if factor and _GRAMS.fullmatch(text) else 0
         if 0 < grams <= GRAMS_MAX:

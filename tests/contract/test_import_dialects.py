@@ -385,6 +385,20 @@ def test_amounts_that_could_mean_two_or_none_are_refused(text):
 
 
 @pytest.mark.parametrize(
+    ("text", "unit", "grams"),
+    [("1.5", "kg", 1_500), ("0,500", "kg", 500), ("1,5", "kg", 1_500), ("1500", "g", 1_500)],
+)
+def test_weights_that_can_mean_one_thing_are_read(text, unit, grams):
+    assert Columns({"weight": text}).weight("weight", unit) == grams
+
+
+def test_a_weight_that_could_mean_two_is_left_out_and_said():
+    row = Columns({"weight": "1,500"})
+    assert row.weight("weight", "g") is None
+    assert [*row.cuts] == [("weight", "could be 1500 or 1.500: “1,500”: left out")]
+
+
+@pytest.mark.parametrize(
     ("field", "value", "reason"),
     [
         ("price", "12 €", "is not a price: it is in EUR, and this product is priced in USD: “12 €”"),
