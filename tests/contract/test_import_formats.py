@@ -645,7 +645,15 @@ code\tlc\tproduct_name_de\tproduct_name_fr\tgeneric_name_fr\tquantity\tbrands\tc
                     "price": 39.99,
                     "image": f"{IMG}stick.jpg",
                     "popularity": 7,
-                }
+                },
+                {
+                    "objectID": "9131043",
+                    "name": "Fern Remote",
+                    "brand": "Fern",
+                    "categories": ["Home Cinema"],
+                    "price": 9.99,
+                    "popularity": 0.25,
+                },
             ]
         ),
         {
@@ -657,6 +665,7 @@ code\tlc\tproduct_name_de\tproduct_name_fr\tgeneric_name_fr\tquantity\tbrands\tc
                 ["stick.jpg"],
                 [({}, 3_999, None)],
             ),
+            "9131043": ("Fern Remote", "active", "Fern", ["Home Cinema"], [], [({}, 999, None)]),
         },
         name="products.json",
     ),
