@@ -52,7 +52,7 @@ def test_user_and_password_of_the_first_are_those_for_all():
 @pytest.mark.parametrize("password", ["a,b", "a%2Cb"])
 def test_a_password_may_have_a_comma_written_as_such_or_as_urls_have_it(password):
     with answering(200, 200) as (first, second):
-        asked = client(first.url.replace("//", f"//ann:{password}@"), f" {second.url}/")
+        asked = client(first.url.replace("//", f"//ann:{password}@") + " ", f" {second.url}/")
         assert asked._nodes == [first.url, second.url]
         asked.ask("GET", "/")
         assert first.asked == ["Basic YW5uOmEsYg=="]

@@ -5,7 +5,7 @@ from urllib.parse import unquote, urlsplit
 
 import httpx
 
-_NEXT = re.compile(r",\s*(?=https?://)")
+_NEXT = re.compile(r"\s*,\s*(?=https?://)")
 
 
 def nodes_in(urls: str) -> tuple[list[str], httpx.BasicAuth | None]:
