@@ -4,7 +4,6 @@ import atexit
 import itertools
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -16,15 +15,11 @@ from certificates import write_certificate
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
+from mercat.lab.bench.shop import free_port
+
 RUN = Path(__file__).parents[1] / ".kafka" / "run"
 STARTS_WITHIN_S = 150
 _number = itertools.count(1)
-
-
-def free_port() -> int:
-    with socket.socket() as tried:
-        tried.bind(("127.0.0.1", 0))
-        return tried.getsockname()[1]
 
 
 SECURE = """

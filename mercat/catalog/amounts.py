@@ -3,6 +3,8 @@
 import re
 from decimal import Decimal
 
+from mercat import money
+
 _DOLLARS = ("USD", "CAD", "AUD", "NZD", "SGD", "HKD", "TWD", "MXN", "CLP", "COP", "ARS", "BRL")
 _SIGNS: dict[str, tuple[str, ...]] = {
     "$": _DOLLARS,
@@ -25,7 +27,7 @@ _SIGNS: dict[str, tuple[str, ...]] = {
     "A$": ("AUD",),
 }
 _PARTS = re.compile(
-    r"(?P<minus>[-\u2212]?)\s*(?P<before>(?:Rs(?=\.)|[^\d\s.,'+-]{0,4}))(?:(?<=Rs)\.)?\s*(?P<rest>.*)",
+    r"(?P<minus>[-\u2212]?)\s*(?P<before>[^\d\s.,'+-]{0,4})\s*(?P<rest>.*)",
     re.DOTALL,
 )
 _BODY = re.compile(
@@ -34,8 +36,10 @@ _BODY = re.compile(
 _PLAIN = re.compile(r"[0-9]{1,40}(?:\.[0-9]{1,20})?|\.[0-9]{1,20}")
 _NO_CENTS = re.compile(r"(?<=\d)([.,])[-\u2013\u2014]{1,2}(?=\s|$)")
 """As in `12.-` and `12,--`: what stands there for the decimal sign is not what groups thousands."""
+_RUPEES = re.compile(r"(?<![A-Za-z])Rs\.")
 _THOUSANDS = re.compile(r"(?<![\d.,])[1-9]\d{0,2}(?:(?:,\d{3})+|(?:\.\d{3})+)(?![\d.,])")
 _BY_COMMAS = re.compile(r"[1-9]\d{0,2}(?:,\d{3})+")
+_BY_A_DOT = re.compile(r"[1-9]\d{0,2}\.\d{3}")
 _BY_LAKHS = re.compile(r"[1-9]\d?(?:,\d{2})+,\d{3}(?:\.\d{1,2})?")
 """As in `1,49,999.00`."""
 _COMMA_DECIMALS = re.compile(r"(\d+),(\d{1,2}|\d{4,6})")
@@ -43,7 +47,7 @@ _GROUPED = re.compile(r"(\d{1,3}(?:([ ,.'])\d{3})(?:\2\d{3})*)(?:([.,])(\d{1,6})
 
 
 _CODE = re.compile(r"([A-Z]{3})[\s\u00a0]*[0-9].*|.*[0-9][\s\u00a0]*([A-Z]{3})", re.DOTALL)
-_WITH_SIGN_BEFORE = re.compile(r"(?:US|CA|AU|NZ|HK|A|C)?[$\u00a3][\s\u00a0]?")
+_WITH_SIGN_BEFORE = re.compile(r"(?:US|CA|AU|NZ|HK|A|C)?[$\u00a3]|\u20b9|Rs")
 """Where these stand before an amount, thousands are told apart by commas."""
 
 
@@ -67,16 +71,15 @@ def parse(text: str, *, whole: bool = False) -> tuple[Decimal, tuple[str, ...]]:
     """Read an amount and the currencies that its sign or code may mean (none without one).
 
     `whole`: the currency has no decimals, so that `1,299` is 1299. Raises NotAnAmount: `1,299` could be 1299
-    or 1.299 elsewhere; `1e3` and digits of other widths are no amounts."""
-    text = text.strip()
-    if no_cents := _NO_CENTS.search(text):
-        amount = text[: no_cents.start()]
-        if _THOUSANDS.search(amount):
-            amount = amount.replace("." if no_cents[1] == "," else ",", "")
-        text = amount + text[no_cents.end() :]
+    or 1.299 elsewhere, and so could `1.299 €` and `1.299.-`; `1e3` and digits of other widths are no
+    amounts."""
+    text = _RUPEES.sub("Rs ", text.strip()).strip()
+    no_cents = _NO_CENTS.search(text)
+    if no_cents:
+        text = _without_cents(text, no_cents)
     if whole and (grouped := _THOUSANDS.search(text)):
         text = text.replace(grouped[0], re.sub(r"[.,]", "", grouped[0]))
-    if _PLAIN.fullmatch(text):
+    if _PLAIN.fullmatch(text) and not no_cents:
         return Decimal(text), ()
     parts = _PARTS.fullmatch(text)
     body = (
@@ -90,8 +93,19 @@ def parse(text: str, *, whole: bool = False) -> tuple[Decimal, tuple[str, ...]]:
         number = number.replace(",", "")
     if _BY_LAKHS.fullmatch(number):
         number = number.replace(",", "")
+    if _BY_A_DOT.fullmatch(number) and (no_cents or any(money.exponent(each) < 3 for each in named)):
+        raise NotAnAmount(f"could be {number.replace('.', '')} or {number}")
     amount = _number(number)
     return (-amount if parts["minus"] or body["minus"] else amount), named
+
+
+def _without_cents(text: str, mark: re.Match[str]) -> str:
+    amount, rest = text[: mark.start()], text[mark.end() :]
+    if re.search(r"\d", rest):
+        raise NotAnAmount("is not a number such as 79.99")
+    if _THOUSANDS.search(amount):
+        amount = amount.replace("." if mark[1] == "," else ",", "")
+    return amount + rest
 
 
 def _currencies(mark: str) -> tuple[str, ...]:

@@ -64,6 +64,7 @@ _CURRENCY = re.compile(r"[A-Z]{3}")
 _WHOLE = re.compile(r"([+-]?[0-9]+)(?:[.,]0{1,2}|[.,]0{4,})?")
 """`12.000` and `12,000` could be twelve or twelve thousand."""
 _ROUNDED = re.compile(r"[0-9][.,]?[0-9]*E\+[0-9]{1,2}")
+_GROUPED_WEIGHT = re.compile(r"[1-9][0-9]{0,2},[0-9]{3}")
 _GRAMS = re.compile(r"[0-9]{1,12}(\.[0-9]{0,20})?|\.[0-9]{1,20}")
 _NOTHING = frozenset(("n/a", "#n/a", "null", "none", "-", "\u2013", "\u2014"))
 """What a spreadsheet or a program writes into a cell of numbers that has none."""
@@ -79,6 +80,7 @@ _NOT_ON_SALE = _words(
 _SELLER_NAME_MAX = 100
 OWN_SELLER = "mercat_seller"
 """The column that says it in an export of this shop to another one's format."""
+_SELLER = ("seller", OWN_SELLER)
 _WITH_NOON = re.compile(r"(\d\d?)/(\d\d?)/(\d\d|\d{4}),? (\d\d?):(\d\d)[ \u202f]?([AP])M", re.IGNORECASE)
 _PERCENT = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,6})?")
 _ALL = 10_000
@@ -110,10 +112,13 @@ class Cut(NamedTuple):
 class RowKeys(NamedTuple):
     """Which product a row belongs to: its key, and keys of other rows that are of the same product.
 
-    Without a key a row belongs to the product of the row before it."""
+    Without a key a row belongs to the product of the row before it; without a seller too, where that has the
+    same key."""
 
     key: str
     others: Sequence[str] = ()
+    seller: str = ""
+    """Whose key it is: two may have the same."""
 
 
 class PriceColumns(NamedTuple):
@@ -252,7 +257,7 @@ class Columns:
 
     def seller(self) -> str:
         """Read whose product it is, where the file says so; else nothing."""
-        return " ".join(self.text(self.first("seller", OWN_SELLER), _SELLER_NAME_MAX).split())
+        return " ".join(self.text(self.first(*_SELLER), _SELLER_NAME_MAX).split())
 
     def currency(self, default: str = "") -> str:
         """Read an ISO 4217 code; the shop's currency where there is none."""
@@ -326,12 +331,12 @@ class Columns:
             if self.is_list(field):
                 found += self.image_list(field)
             elif text := self.text(field):
-                found += self._loadable(field, [url for url in _NEXT_URL.split(text) if url])
+                found += self.loadable(field, [url for url in _NEXT_URL.split(text) if url])
         return self.few(fields[0], list(dict.fromkeys(found)), IMAGES_MAX)
 
     def image_list(self, field: str) -> list[str]:
         """Read a list of addresses that a browser may load; what is none is left out, and said."""
-        return self._loadable(field, self.texts(field, IMAGE_URL_MAX, IMAGES_MAX))
+        return self.loadable(field, self.texts(field, IMAGE_URL_MAX, IMAGES_MAX))
 
     def alts(self, field: str, images: Sequence[str]) -> dict[str, str]:
         """Read what is said of pictures to who cannot see them: of the first, or as a list of all of them."""
@@ -458,6 +463,12 @@ class Columns:
         except ValueError as error:
             raise BadField(field, f"is not a price: {error}{_quoted(value)}") from None
 
+    def changed_price(self, price: int, difference: int, field: str) -> int:
+        """Add to a price what `field` says, or take it off; BadField where that is more than the price."""
+        if price + difference < 0:
+            raise BadField(field, f"takes more off than the price{_quoted(self.raw.get(field))}")
+        return price + difference
+
     def percent(self, field: str) -> int:
         """Read so many per cent in hundredths: `5.5 %` is 550. 0 for what is none, or more than all."""
         text = self.text(field).rstrip("% ").replace(",", ".")
@@ -542,7 +553,14 @@ class Columns:
 
     def weight(self, field: str, unit: str) -> int | None:
         """Read a weight in a unit such as kg into grams; None where there is none, or none is known."""
-        text = self.text(field).replace(",", ".")
+        given = self.text(field).strip()
+        if _GROUPED_WEIGHT.fullmatch(given):
+            whole, _, part = given.partition(",")
+            self.cuts.append(
+                Cut(field, f"could be {whole}{part} or {whole}.{part}{_quoted(given)}: left out")
+            )
+            return None
+        text = given.replace(",", ".")
         factor = _GRAMS_IN.get(unit.strip().casefold())
         grams = round(float(text) * factor) if factor and _GRAMS.fullmatch(text) else 0
         if 0 < grams <= GRAMS_MAX:
@@ -676,7 +694,8 @@ class Columns:
             self.cuts.append(Cut(field, f"was cut to {most:,} characters"))
         return text[:most]
 
-    def _loadable(self, field: str, urls: list[str]) -> list[str]:
+    def loadable(self, field: str, urls: list[str]) -> list[str]:
+        """Keep of addresses, each once, those that a browser may load; what is none is said."""
         kept = [url for url in urls if url.startswith(_LOADABLE) and len(url) <= IMAGE_URL_MAX]
         kept = [url for url in kept if re.search(IMAGE_PATTERN, url)]
         if len(kept) < len(urls):
@@ -777,6 +796,15 @@ def _quoted(value: Any) -> str:
 def _kind(value: object) -> str:
     kinds: list[tuple[type, str]] = [(bool, "true or false"), (list, "a list"), (dict, "an object")]
     return next((name for kind, name in kinds if isinstance(value, kind)), "something else")
+
+
+def keys_of_seller(raw: Mapping[str, Any], *fields: str) -> RowKeys:
+    """Gather by the first of these fields that is filled, of each seller for itself."""
+
+    def filled(names: Iterable[str]) -> str:
+        return next((text for name in names if (text := str(raw.get(name) or "").strip())), "")
+
+    return RowKeys(filled(fields), seller=filled(_SELLER))
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,7 @@ def _keep(
     db: sqlite3.Connection, rows: Iterator[NumberedRow], keys: Callable[[Mapping[str, Any]], RowKeys]
 ) -> Iterator[NumberedRow]:
     waiting: list[tuple[int, str, bytes]] = []
-    before = ""
+    before, before_key = "", ""
 
     def write() -> None:
         db.executemany("insert into row (line, key, raw) values (?, ?, ?)", waiting)
@@ -65,8 +65,13 @@ def _keep(
             if isinstance(row, BadField):
                 yield line, row
                 continue
-            key, others = keys(row)
-            before = key = key.strip() or before or f"line {line}"
+            key, others, seller = keys(row)
+            key = key.strip()
+            if before and (not key or (not seller and key == before_key)):
+                key = before
+            else:
+                before_key = key = key or f"line {line}"
+                key = before = f"{seller}\x1f{key}" if seller else key
             waiting.append((line, key, msgspec.json.encode(row)))
             if others:
                 members = [(other, key) for other in others if other != key]

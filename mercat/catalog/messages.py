@@ -451,10 +451,11 @@ PRICE_EDIT_MAX = 1_000
 """Offers whose prices are changed at once."""
 HUNDREDTHS_LEAST, HUNDREDTHS_MOST = -9_999, 100_000
 Hundredths = Annotated[int, Meta(ge=HUNDREDTHS_LEAST, le=HUNDREDTHS_MOST)]
+"""Of a percent: from a reduction by 99.99 % to eleven times as much."""
 RATE_UNIT = 1_000_000
 RATE_MOST = RATE_UNIT * RATE_UNIT  # a million to one
 MarketRate = Annotated[int, Meta(ge=1, le=RATE_MOST)]
-"""Of a percent: from a reduction by 99.99 % to eleven times as much."""
+"""Of a market's currency to one of the shop's, in millionths."""
 
 
 class PriceMove(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -595,6 +596,14 @@ class ShelvedProduct(Struct, frozen=True):
     title: str
     category: str
     category_name: str
+
+
+class Barcodes(Struct, frozen=True):
+    """How many variants of a product are offered, and the GTINs that are known of them."""
+
+    product_id: ProductId
+    variants: int
+    gtins: list[str]
 
 
 class Breadcrumb(Struct, frozen=True):

@@ -8,7 +8,16 @@ import msgspec
 import structlog
 
 from mercat.catalog.cached import CachedProducts
-from mercat.catalog.messages import TEXTS, Breadcrumb, Image, Product, ProductName, ShelvedProduct, Variant
+from mercat.catalog.messages import (
+    TEXTS,
+    Barcodes,
+    Breadcrumb,
+    Image,
+    Product,
+    ProductName,
+    ShelvedProduct,
+    Variant,
+)
 from mercat.catalog.rules import next_flip
 from mercat.catalog.variants import in_order
 from mercat.events import Document, ProductChanged
@@ -114,6 +123,11 @@ class Products:
         """Answer in which category products stand now, for sale or not."""
         rows = await self._db.fetch_all(queries.shelved, product_ids, key="product_id")
         return sql.rows(ShelvedProduct, rows)
+
+    async def barcodes(self, product_ids: list[ProductId]) -> list[Barcodes]:
+        """Answer the GTINs of products that are offered."""
+        rows = await self._db.fetch_all(queries.barcodes, product_ids, key="product_id")
+        return sql.rows(Barcodes, rows)
 
     async def documents(self, after: ProductId, limit: int = 1_000) -> list[ProductChanged]:
         """Answer all products by id, a page at a time: what an index is filled with anew."""

@@ -682,6 +682,13 @@ select p.product_id, p.title, c.slug as category, c.names[array_upper(c.names, 1
 from catalog.product p join catalog.category c using (category_id)
 where p.product_id = any(:product_ids::bigint[]);
 
+-- name: barcodes(product_ids)
+select k.product_id, count(*) as variants, array_remove(array_agg(k.gtin), null) as gtins
+from catalog.sku k
+where k.product_id = any(:product_ids::bigint[])
+    and exists (select from catalog.offer o where o.sku_id = k.sku_id and o.product_id = k.product_id and o.status <> 'archived')
+group by 1;
+
 -- name: documents(after, most, now)
 with page as (
     select product_id, version from catalog.product where product_id > :after order by product_id limit :most

@@ -26,6 +26,7 @@ from mercat.migrations import migrations_in
 from mercat.migrations.sharding import SHARD_SCHEMAS
 from mercat.payments import declaration
 from mercat.resharding import buckets_of
+from mercat.search import nodes_in
 from mercat.settings import Settings, WrongSetting, load
 from mercat.shard_places import ShardPlace, misplaced, show_buckets
 from mercat.shop import SERVICES
@@ -294,20 +295,27 @@ async def _of_kafka(settings: Settings) -> AsyncIterator[Check]:
 async def _of_opensearch(settings: Settings) -> AsyncIterator[Check]:
     if not settings.opensearch_url:
         return
-    urls = [urlsplit(url.strip()) for url in settings.opensearch_url.split(",")]
-    first = urls[0]
-    auth = httpx.BasicAuth(first.username, first.password or "") if first.username else None
+    nodes, auth = nodes_in(settings.opensearch_url)
     async with httpx.AsyncClient(timeout=_ANSWERS_WITHIN_S, auth=auth) as http:
-        for url in urls:
-            bare = url._replace(netloc=url.netloc.rpartition("@")[2])
-            answer = await http.get(bare.geturl())
-            if answer.status_code != HTTPStatus.OK:
-                said = f"OpenSearch answers {answer.status_code} at {bare.netloc}."
-                yield Check("search", "wrong", said, "See its user and password in the URL.")
-                continue
-            about = answer.json().get("version", {})
-            said = f"{about.get('distribution', 'OpenSearch')} {about.get('number')} at {bare.netloc}."
-            yield Check("search", "fine", said)
+        for check in await asyncio.gather(*(_of_node(http, node) for node in nodes)):
+            yield check
+
+
+async def _of_node(http: httpx.AsyncClient, node: str) -> Check:
+    place = urlsplit(node).netloc
+    try:
+        answer = await http.get(node)
+    except httpx.HTTPError as error:
+        reason = str(error) or type(error).__name__
+        return Check(
+            "search", "wrong", f"OpenSearch does not answer at {place}: {reason}", "See that it runs."
+        )
+    if answer.status_code != HTTPStatus.OK:
+        said = f"OpenSearch answers {answer.status_code} at {place}."
+        return Check("search", "wrong", said, "See its user and password in the URL.")
+    about = answer.json().get("version", {})
+    said = f"{about.get('distribution', 'OpenSearch')} {about.get('number')} at {place}."
+    return Check("search", "fine", said)
 
 
 async def _of_clickhouse(settings: Settings) -> AsyncIterator[Check]:

@@ -235,7 +235,8 @@ async def import_files(
     done: list[ImportProgress] = []
     with tempfile.TemporaryDirectory(prefix="mercat-import-") as folder:
         given = await asyncio.to_thread(sorted_files, files, Path(folder))
-        joined = [file for file in given.whole if given.adding and takes_others(file, options.kind)]
+        whole = given.whole if given.adding else []
+        joined = [file for file in whole if await asyncio.to_thread(takes_others, file, options.kind)]
         if not joined:
             done += [ImportProgress(file, 0, 0, unusable=f"{file.name} {ONLY_ADDS}") for file in given.adding]
         for file in given.whole:

@@ -9,6 +9,7 @@ from mercat.search.api import API
 from mercat.search.consistency import compare_with_catalogue, count_stale
 from mercat.search.engine import BrokenIndex, IndexStore
 from mercat.search.engines.choose import index_store, store_beside
+from mercat.search.engines.nodes import nodes_in
 from mercat.search.facets.ranges import (
     RATING_STEPS,
     NumberRange,
@@ -108,6 +109,7 @@ __all__ = [
     "count_stale",
     "engine",
     "index_store",
+    "nodes_in",
     "number_range",
     "price_range",
     "price_ranges",

@@ -7,7 +7,7 @@ from xml.sax.saxutils import escape
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from mercat.catalog import Offer, gtin_digits
+from mercat.catalog import Barcodes, Offer
 from mercat.events import Document
 from mercat.ids import ProductId
 from mercat.search import SearchQuery
@@ -49,7 +49,11 @@ class FeedPages:
             goods = [each.document for each in page if each.document]
             goods = await documents_in(self._shop, "", goods)
             offers = await self._shop.catalog.offers([each.offer_id for each in goods])
-            yield "".join(_item(each, offers.get(each.offer_id), origin) for each in goods)
+            found = await self._shop.catalog.barcodes([each.product_id for each in goods])
+            codes = {each.product_id: each for each in found if each.gtins}
+            yield "".join(
+                _item(each, offers.get(each.offer_id), codes.get(each.product_id), origin) for each in goods
+            )
         yield "</channel></rss>\n"
 
     async def new(self, request: Request) -> Response:
@@ -83,11 +87,10 @@ def _new_item(product: Document, origin: str) -> str:
     return f'<item>{lines}<link>{link}</link><guid isPermaLink="false">{product.product_id}</guid></item>\n'
 
 
-def _item(product: Document, offer: Offer | None, origin: str) -> str:
+def _item(product: Document, offer: Offer | None, barcodes: Barcodes | None, origin: str) -> str:
     """Write a product with its featured offer, and with a barcode where that can be of no other variant.
     Source: Google Merchant Center, Product data specification."""
     picture = product.image_url
-    barcodes = [digits for code in product.codes if (digits := gtin_digits(code))]
     fields = {
         "g:id": str(product.product_id),
         "title": product.title[:_TITLE_MAX],
@@ -99,7 +102,7 @@ def _item(product: Document, offer: Offer | None, origin: str) -> str:
         "g:availability": "in_stock" if product.in_stock else "out_of_stock",
         "g:condition": offer.condition if offer else "new",
         "g:brand": product.brand or product.seller_name,
-        "g:gtin": barcodes[0] if barcodes and not product.options else "",
+        "g:gtin": barcodes.gtins[0] if barcodes and barcodes.variants == 1 else "",
         "g:identifier_exists": "" if barcodes else "no",
         "g:product_type": " > ".join(product.category_names),
     }

@@ -55,7 +55,7 @@ async def test_a_seed_does_the_same_again(settings):
 
 
 _FOUND_AT = {"no-tombstone": 35, "told-twice": 29, "no-version-test": 104}
-"""Where to look first: seeds before find nothing. All other bugs are found by one of the first four."""
+"""Where to look first: seeds before find nothing. All other bugs are found by one of the first ten."""
 
 
 @pytest.mark.parametrize("plant", MUTATIONS)

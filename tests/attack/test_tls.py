@@ -3,7 +3,6 @@
 import asyncio
 import os
 import shutil
-import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -14,15 +13,11 @@ import pytest
 from certificates import write_certificate
 from waiting import until
 
+from mercat.lab.bench.shop import free_port
+
 DEPLOY = Path(__file__).parents[2] / "deploy"
 HOST = "shop.example"
 PUBLIC = {"public_url": f"https://{HOST}", "secure_cookies": True}
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
 
 
 def program(name: str) -> str:

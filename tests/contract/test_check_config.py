@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from contract.test_stand_ins import listening
+from search_nodes import answering
 from waiting import until
 
 from mercat.app import build_shop, internal_app
@@ -90,6 +91,14 @@ async def test_a_neighbour_is_asked_whether_it_knows_us(looked_at, settings, db)
         assert "reviews answers at" in (await looked_at(services))["services", "fine"]
         stranger = await looked_at(services, secret_key="another")
         assert "another secret" in stranger["services", "wrong"]
+
+
+async def test_every_node_of_opensearch_is_looked_at_whichever_is_down(looked_at):
+    with answering(200, 401) as (sound, refuses):
+        found = await looked_at(opensearch_url=f"{NOBODY},{sound.url},{refuses.url}")
+    assert sound.url.removeprefix("http://") in found["search", "fine"]
+    assert "does not answer at 127.0.0.1:9" in found["search", "wrong"]
+    assert "OpenSearch answers 401" in found["search", "wrong"]
 
 
 async def test_a_file_that_cannot_be_is_said(looked_at):

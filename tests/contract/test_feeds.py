@@ -1,5 +1,6 @@
 """Feeds that others read: valid, whole, and of nothing but what is for sale."""
 
+from urllib.parse import urlsplit
 from xml.etree import ElementTree
 
 from mercat.catalog import ImportBatch, ImportRow, ImportVariant
@@ -48,6 +49,8 @@ async def test_googles_feed_says_the_barcode_or_that_there_is_none(people):
     sold = {
         "Çay Şöleni": [ImportVariant(900, 3, sku="cup", gtin="4006381333931")],
         "Pot": [ImportVariant(900, 3, sku="pot")],
+        "Pan": [ImportVariant(900, 3, sku="12345670")],  # its last digit is that of a barcode
+        "Lid": [ImportVariant(900, 3, sku=size, gtin=code) for size, code in SIZES],
         "Tee": [ImportVariant(900, 3, {"Size": size}, gtin=code) for size, code in SIZES],
     }
     rows = [
@@ -63,10 +66,16 @@ async def test_googles_feed_says_the_barcode_or_that_there_is_none(people):
         item.findtext("title"): (item.findtext(G + "gtin"), item.findtext(G + "identifier_exists"))
         for item in items
     }
-    assert found == {"Çay Şöleni": ("4006381333931", None), "Pot": (None, "no"), "Tee": (None, None)}
+    assert found == {
+        "Çay Şöleni": ("4006381333931", None),
+        "Pot": (None, "no"),
+        "Pan": (None, "no"),
+        "Lid": (None, None),
+        "Tee": (None, None),
+    }
     [link] = [item.findtext("link") or "" for item in items if item.findtext("title") == "Çay Şöleni"]
     assert link.endswith("/cay-soleni")
-    assert (await people.nobody.get(link.partition("/p/")[1] + link.partition("/p/")[2])).status_code == 200
+    assert (await people.nobody.get(urlsplit(link).path)).status_code == 200
 
 
 async def test_googles_feed_says_the_condition_of_the_offer_that_is_featured(people, db):

@@ -375,6 +375,8 @@ async def test_new_products_that_a_file_names_by_sku_alone_are_known_by_it(impor
     second.write_text("sku,title,price\nA-2,Pan,7\nA-3,Cup,1\n")
     done = await importer(second, seller="A")
     assert (done.added, done.changed) == (1, 1)
+    done = await importer(second, seller="A")
+    assert (done.added, done.changed, done.unchanged) == (0, 0, 2)
     rows = await db.fetch("select external_id, title from catalog.product order by external_id")
     assert [tuple(row) for row in rows] == [("A-1", "Lamp"), ("A-2", "Pan"), ("A-3", "Cup")]
 

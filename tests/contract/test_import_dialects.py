@@ -151,6 +151,21 @@ def test_no_offer_of_a_yml_catalogue_is_lost_in_silence(offers, encoding, end, c
             assert len(taken.variants) + len(rows[0].bad) == len(rows)
 
 
+@pytest.mark.parametrize(
+    ("name", "own", "seller"), [("table", "external_id", "seller"), ("shopify", "handle", "mercat_seller")]
+)
+def test_a_seller_on_the_first_row_alone_is_that_of_the_rows_behind_it(name, own, seller):
+    """And an id that two sellers have is of two products."""
+    given = [("1", "Ann"), ("1", ""), ("1", "Bob"), ("1", ""), ("1", "Ann"), ("2", ""), ("", ""), ("1", "")]
+    rows = [(n, {own: key, seller: whose}) for n, (key, whose) in enumerate(given, 1)]
+    keys = FORMATS[name].keys
+    assert keys
+    found = [
+        [line for line, _ in each.rows] for each in gather(iter(rows), keys) if isinstance(each, Gathered)
+    ]
+    assert found == [[1, 2, 5], [3, 4], [6, 7], [8]]
+
+
 def test_a_feed_that_is_one_long_line_is_read_whole():
     """Many are; and parts of a line are no way around what a file may declare."""
     offers = "".join(f'<offer id="{n}"><name>{"x" * 1_000}</name></offer>' for n in range(9_000))
@@ -317,7 +332,17 @@ def test_json_arrays_and_objects_over_many_lines():
         ("$.99", "0.99"),
         ("1.980,-", "1980"),
         ("1,299.-", "1299"),
+        ("12.-", "12"),
+        ("1.980,- €", "1980"),
         ("Rs. 1,499.00", "1499.00"),
+        ("Rs. 1,499", "1499"),
+        ("Rs 1,499", "1499"),
+        ("Rs.1.980,-", "1980"),
+        ("499 Rs.", "499"),
+        ("₹1,299", "1299"),
+        ("1.980", "1.980"),
+        ("0.980 EUR", "0.980"),
+        ("KWD 1.980", "1.980"),
         ("₹1,49,999.00", "149999.00"),
         ("\uffe5100", "100"),
         ("12,50 €", "12.50"),
@@ -335,7 +360,24 @@ def test_amounts_that_can_mean_one_thing_are_read(text, amount):
 
 
 @pytest.mark.parametrize(
-    "text", ["1e3", "\uff11\uff12", "1,299", "12 pieces", "1,2,3", "NaN", "12.5.1", "٣", "--1", "5%"]
+    "text",
+    [
+        "1e3",
+        "\uff11\uff12",
+        "1,299",
+        "12 pieces",
+        "1,2,3",
+        "NaN",
+        "12.5.1",
+        "٣",
+        "--1",
+        "5%",
+        "1.980.-",
+        "1.980 €",
+        "EUR 1.980",
+        "$1.980",
+        "12.- 500",
+    ],
 )
 def test_amounts_that_could_mean_two_or_none_are_refused(text):
     with pytest.raises(NotAnAmount):
@@ -343,10 +385,25 @@ def test_amounts_that_could_mean_two_or_none_are_refused(text):
 
 
 @pytest.mark.parametrize(
+    ("text", "unit", "grams"),
+    [("1.5", "kg", 1_500), ("0,500", "kg", 500), ("1,5", "kg", 1_500), ("1500", "g", 1_500)],
+)
+def test_weights_that_can_mean_one_thing_are_read(text, unit, grams):
+    assert Columns({"weight": text}).weight("weight", unit) == grams
+
+
+def test_a_weight_that_could_mean_two_is_left_out_and_said():
+    row = Columns({"weight": "1,500"})
+    assert row.weight("weight", "g") is None
+    assert [*row.cuts] == [("weight", "could be 1500 or 1.500: “1,500”: left out")]
+
+
+@pytest.mark.parametrize(
     ("field", "value", "reason"),
     [
         ("price", "12 €", "is not a price: it is in EUR, and this product is priced in USD: “12 €”"),
         ("price", "1,299", "could be 1299 or 1.299: “1,299”"),
+        ("price", "1.980 $", "could be 1980 or 1.980: “1.980 $”"),
         ("price", "-3", "is negative: “-3”"),
         ("quantity", "-3", "is negative: “-3”"),
         ("quantity", "1e3", "is not a whole number: “1e3”"),

@@ -539,6 +539,66 @@ async def test_the_sheets_of_opencart_are_joined_by_the_products_id(tmp_path):
     ]
 
 
+async def test_what_takes_more_off_than_the_price_leaves_its_variant_out(tmp_path):
+    """In all formats, and it is quoted."""
+    wix = """\
+handleId,fieldType,name,price,surcharge,visible,productOptionName1,productOptionDescription1
+p,Product,Print,10.00,,true,Size,S;L
+p,Variant,,,-10.01,true,,S
+p,Variant,,,-10,true,,L
+"""
+    prestashop = """\
+Product ID*;Attribute (Name:Type:Position)*;Value (Value:Position)*;Impact on price
+1;Size:select:0;S:0;-49.01
+1;Size:select:0;M:0;1
+"""
+    bigcommerce = """\
+Item Type,Product ID,Product Name,Product Code/SKU,Price,Track Inventory
+Product,7,Disc,D,20.00,none
+SKU,,[RB]Size=S,D-S,,
+SKU,,[RB]Size=M,D-M,,
+Rule,,[RB]Size=S,,[REMOVE]20.01,
+"""
+    opencart = {
+        "Products": [OPENCART["Products"][0], OPENCART["Products"][1]],
+        "ProductOptionValues": [
+            OPENCART["ProductOptionValues"][0],
+            ["42", "Size", "S", "7", "true", "10.01", "-"],
+            ["42", "Size", "XL", "8", "true", "1", "-"],
+        ],
+    }
+    for given, price, said in (
+        ([wix], 0, "-10.01"),
+        ([PRESTASHOP, prestashop], 5_000, "-49.01"),
+        ([bigcommerce], 2_000, "[REMOVE]20.01"),
+        ([workbook(opencart)], 900, "10.01"),
+    ):
+        read_ = await read(tmp_path, *given)
+        assert [each.price for each in read_.products[0].variants] == [price]
+        reasons = [note.reason for note in read_.notes if note.left_out]
+        assert reasons == [f"takes more off than the price: “{said}”"], given
+
+
+async def test_wix_says_which_pictures_and_rows_it_cannot_take(tmp_path):
+    long = IMG + "x" * 2_100 + ".jpg"
+    read_ = await read(
+        tmp_path,
+        f"""\
+handle,fieldType,name,visible,media,price
+p,PRODUCT,Print,TRUE,{IMG}a.jpg,10
+p,MEDIA,,,wix:image://v1/b.jpg,
+p,MEDIA,,,//evil.example/c.jpg,
+p,MEDIA,,,{long},
+p,Modifier,,,,
+""",
+    )
+    assert read_["p"].images == [f"{IMG}a.jpg"]
+    assert [(note.line, note.field, note.reason) for note in read_.notes] == [
+        (6, "fieldtype", "is no kind of row that is known: “modifier”"),
+        (2, "media", "has a picture without an address that begins with https://: left out"),
+    ]
+
+
 async def test_a_rule_of_bigcommerce_that_is_not_read_is_said(tmp_path):
     read_ = await read(
         tmp_path,

@@ -645,7 +645,15 @@ code\tlc\tproduct_name_de\tproduct_name_fr\tgeneric_name_fr\tquantity\tbrands\tc
                     "price": 39.99,
                     "image": f"{IMG}stick.jpg",
                     "popularity": 7,
-                }
+                },
+                {
+                    "objectID": "9131043",
+                    "name": "Fern Remote",
+                    "brand": "Fern",
+                    "categories": ["Home Cinema"],
+                    "price": 9.99,
+                    "popularity": 0.25,
+                },
             ]
         ),
         {
@@ -657,6 +665,7 @@ code\tlc\tproduct_name_de\tproduct_name_fr\tgeneric_name_fr\tquantity\tbrands\tc
                 ["stick.jpg"],
                 [({}, 3_999, None)],
             ),
+            "9131043": ("Fern Remote", "active", "Fern", ["Home Cinema"], [], [({}, 999, None)]),
         },
         name="products.json",
     ),
@@ -869,6 +878,18 @@ async def test_the_exact_shop_comes_of_an_export(settings, db, tmp_path, kind):
         assert await standing(db) == sample.wanted, said
         [again] = await import_files(shop, [file], how, **options)
         assert again.unchanged == done.added
+
+
+async def test_wix_says_what_each_picture_shows(settings, db, tmp_path):
+    file = tmp_path / "products.csv"
+    file.write_text(SAMPLES["Wix, newer, its pictures in rows of their own"].content)
+    async with AsyncExitStack() as stack:
+        shop = await build_shop(settings, stack)
+        await import_files(
+            shop, [file], ImportOptions(seller="A"), note=lambda note: None, progress=lambda far: None
+        )
+    [images] = await db.fetch("select images::text from catalog.product")
+    assert [each["alt"] for each in json.loads(images[0])] == ["A plum tote", "Tarn Tote"]
 
 
 async def standing(db):

@@ -17,7 +17,7 @@ import pytest
 from certificates import write_certificate
 from contract.test_orders import new_order
 from contract.test_shard_moves import move
-from kafka_broker import Broker, broker, free_port
+from kafka_broker import Broker, broker
 from shard_databases import BUCKETS, user_of
 from shard_databases import databases as databases
 from shard_databases import several_settings as several_settings
@@ -33,7 +33,7 @@ from mercat.kit.postgres_log import KafkaUnread, LogClosed, PostgresLog, queries
 from mercat.kit.wal import WalEvent, open_slot
 from mercat.lab.bench import faults as scene
 from mercat.lab.bench.crowd import crowded
-from mercat.lab.bench.shop import audited, serving
+from mercat.lab.bench.shop import audited, free_port, serving
 from mercat.orders import SomeNotPlaced
 from mercat.resharding import CannotMove
 from mercat.search import SearchQuery

@@ -137,3 +137,7 @@ def test_planted_faults_of_a_page_are_found():
     assert missing_files("see `mercat/nowhere.py`") == ["mercat/nowhere.py"]
     assert long_cells("| a | " + "word " * 26 + "|")
     assert broken_links(ROOT / "README.md", "```\n[x](y)\n```") == []
+
+
+def test_every_event_is_told_by_a_service():
+    assert "Told by ;" not in pages()["events.md"]

@@ -1,5 +1,6 @@
 """What benchmarks say of a run, and what they can be told."""
 
+from collections import Counter
 from typing import Any, cast
 
 import pytest
@@ -8,6 +9,7 @@ from mercat.cli.lab import bench_of
 from mercat.lab.bench import NAMES, options_of
 from mercat.lab.bench.checkout import ShopperPool
 from mercat.lab.bench.load import Result
+from mercat.lab.bench.overload import _overloaded, _report
 
 
 def run(latencies_ms, answered):
@@ -24,6 +26,23 @@ def test_a_run_is_shown_by_tenths():
 
 def test_what_came_after_the_end_is_another_rate():
     assert run([], [0.5, 1.0, 4.9, 5.1, 9.0]).rate_between(0.5, 5) == 2 / 4.5
+
+
+async def test_what_is_told_of_overload_is_of_one_run_at_three_times():
+    """Without its lead of two seconds."""
+
+    async def asking(connections: int, seconds: float, rate: float) -> Result:
+        result = Result()
+        result.answered, result.waited = [1.0, *[3.0] * 30], [9.0, *[0.2] * 30]
+        result.statuses = Counter({201: 800})
+        result.ended = result.began + 8
+        return result
+
+    found = await _overloaded(asking, 10)
+    assert (found["best_per_s"], found["good_per_s"], found["share_of_best"]) == (100.0, 3.0, 0.03)
+    assert (found["p50_ms"], found["p99_ms"]) == (200.0, 200.0)
+    told = _report({"checkout": found}, 0).shown()
+    assert told["ratio"] == round(told["rate_per_s"] / told["floor_per_s"], 3)
 
 
 def test_a_latency_counts_in_one_part():

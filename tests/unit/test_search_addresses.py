@@ -2,50 +2,13 @@
 
 import random
 import socket
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
+from search_nodes import answering
 
 from mercat import settings_file
 from mercat.search.engine import BrokenIndex
 from mercat.search.engines.opensearch import OpenSearchClient
-
-
-class Node(HTTPServer):
-    """Answers everything with a status, and keeps who asked."""
-
-    def __init__(self, status: int = 200) -> None:
-        super().__init__(("127.0.0.1", 0), Answers)
-        self.status = status
-        self.asked: list[str | None] = []
-        self.url = f"http://127.0.0.1:{self.server_port}"
-
-
-class Answers(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        assert isinstance(self.server, Node)
-        self.server.asked.append(self.headers["authorization"])
-        self.send_response(self.server.status)
-        self.send_header("content-length", "2")
-        self.end_headers()
-        self.wfile.write(b"{}")
-
-    def log_message(self, *args: object) -> None:
-        pass
-
-
-@contextmanager
-def answering(*statuses: int) -> Iterator[list[Node]]:
-    nodes = [Node(status) for status in statuses]
-    for node in nodes:
-        threading.Thread(target=node.serve_forever, daemon=True).start()
-    yield nodes
-    for node in nodes:
-        node.shutdown()
-        node.server_close()
 
 
 def client(*urls: str) -> OpenSearchClient:
@@ -84,6 +47,15 @@ def test_user_and_password_of_the_first_are_those_for_all():
         client(first.url.replace("//", "//ann:secret@"), second.url).ask("GET", "/")
         assert first.asked == second.asked == ["Basic YW5uOnNlY3JldA=="]
         assert "secret" not in str(client(first.url.replace("//", "//ann:secret@"))._nodes)
+
+
+@pytest.mark.parametrize("password", ["a,b", "a%2Cb"])
+def test_a_password_may_have_a_comma_written_as_such_or_as_urls_have_it(password):
+    with answering(200, 200) as (first, second):
+        asked = client(first.url.replace("//", f"//ann:{password}@") + " ", f" {second.url}/")
+        assert asked._nodes == [first.url, second.url]
+        asked.ask("GET", "/")
+        assert first.asked == ["Basic YW5uOmEsYg=="]
 
 
 def test_processes_begin_with_a_node_by_chance(monkeypatch):

@@ -4,7 +4,7 @@ lines or an array of them."""
 from collections.abc import Mapping
 from typing import Any, cast
 
-from mercat.catalog.columns import Columns, Format
+from mercat.catalog.columns import BadField, Columns, Format
 from mercat.catalog.messages import BRAND_MAX, EXTERNAL_ID_MAX, ImportRow, ImportVariant
 
 
@@ -36,13 +36,21 @@ def read(row: Columns) -> ImportRow:
             )
         ],
         images=row.images(row.first("largeimage", "image", "mediumimage")),
-        popularity=row.whole("popularity"),
+        popularity=_popularity(row),
     )
 
 
 _IDS = ("sku", "objectid")
 _PATHS = ("category", "categorypath", "categories")
 _FACTS = {"modelnumber": "Model", "model": "Model", "color": "Color", "type": "Type"}
+
+
+def _popularity(row: Columns) -> int:
+    """Read how much it is asked for; 0 where that is no count, as in indexes that weigh it."""
+    try:
+        return row.whole("popularity")
+    except BadField:
+        return 0
 
 
 def _path(row: Columns) -> list[str]:

@@ -96,6 +96,7 @@ class _Rule(NamedTuple):
     values: dict[str, set[str]]
     how: str
     amount: int
+    row: Columns
 
 
 def _rule(row: Columns, currency: str) -> _Rule | None:
@@ -110,7 +111,7 @@ def _rule(row: Columns, currency: str) -> _Rule | None:
     try:
         if found and values:
             amount = Columns({"price": found["amount"]}).decimal("price", currency)
-            return _Rule(values, found["how"], amount)
+            return _Rule(values, found["how"], amount, row)
     except BadField:
         pass
     row.cuts.append(Cut("price", f"has a rule that is not read ({text[:40]}): prices may be others"))
@@ -120,9 +121,10 @@ def _rule(row: Columns, currency: str) -> _Rule | None:
 def _ruled(price: int, options: Mapping[str, str], rules: Sequence[_Rule]) -> int:
     for rule in rules:
         if all(options.get(name) in values for name, values in rule.values.items()):
-            price = {"ADD": price + rule.amount, "REMOVE": max(price - rule.amount, 0), "FIXED": rule.amount}[
-                rule.how
-            ]
+            before = 0 if rule.how == "FIXED" else price
+            price = rule.row.changed_price(
+                before, -rule.amount if rule.how == "REMOVE" else rule.amount, "price"
+            )
     return price
 
 

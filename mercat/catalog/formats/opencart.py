@@ -75,14 +75,15 @@ def _variants(row: Columns, currency: str) -> list[ImportVariant]:
     def variant(each: Columns) -> ImportVariant:
         name, value = each.first("option", "option_id"), each.first("option_value", "option_value_id")
         more = each.decimal("price", currency) * (-1 if each.text("price_prefix") == "-" else 1)
+        own = each.changed_price(price, more, "price")
         return replace(
             whole,
-            price=max(price + more, 0),
+            price=own,
             quantity=each.stock(),
             options=each.option_pairs([(each.text(name), each.text(value))]),
             sku="",
             gtin=None,
-            sale=_special(row, max(price + more, 0), currency, more),
+            sale=_special(row, own, currency, more),
         )
 
     return row.variants(variant, values)

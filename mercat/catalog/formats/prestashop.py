@@ -19,6 +19,7 @@ _BEFORE_TAX = (
 _WITH_TAX = ("price_tax_included", "price_tax_incl", "final_price")
 _PICTURES = ("image_urls_x_y_z", "image_urls", "image_url", "image")
 _BARCODES = ("ean13", "ean_13", "ean", "upc")
+_IMPACT = "impact_on_price"
 _CHOSEN_BY = "attribute_name_type_position"
 _CHOICES = "value_value_position"
 _PLACE = re.compile(r":\d+$")
@@ -35,7 +36,7 @@ def read(row: Columns) -> ImportRow:
     price = head.decimal(head.first(*_WITH_TAX), currency) or head.decimal(head.first(*_BEFORE_TAX), currency)
 
     def variant(each: Columns) -> ImportVariant:
-        own = price if each is head else max(0, price + _impact(each, currency))
+        own = price if each is head else each.changed_price(price, _impact(each, currency), _IMPACT)
         return ImportVariant(
             own,
             each.stock(),
@@ -84,10 +85,9 @@ def _is_sold(row: Columns) -> bool:
 
 def _impact(row: Columns, currency: str) -> int:
     """Read what a combination costs more than its product, or less."""
-    text = row.text("impact_on_price")
-    less = text.startswith("-")
-    amount = Columns({"impact_on_price": text.removeprefix("-")}).decimal("impact_on_price", currency)
-    return -amount if less else amount
+    text = row.text(_IMPACT)
+    amount = Columns({_IMPACT: text.removeprefix("-")}).decimal(_IMPACT, currency)
+    return -amount if text.startswith("-") else amount
 
 
 def _pairs(row: Columns) -> list[tuple[str, str]]:

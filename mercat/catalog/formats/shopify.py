@@ -1,10 +1,8 @@
 """Shopify product CSV: headings before 2025 (`Handle`, `Variant Price`) and since (`URL handle`)."""
 
-from collections.abc import Mapping
 from operator import itemgetter
-from typing import Any
 
-from mercat.catalog.columns import OWN_SELLER, Columns, Format, PriceColumns, RowKeys, choices
+from mercat.catalog.columns import Columns, Format, PriceColumns, choices, keys_of_seller
 from mercat.catalog.messages import (
     BRAND_MAX,
     EXTERNAL_ID_MAX,
@@ -107,15 +105,9 @@ def _details(head: Columns) -> dict[str, str | int | float | bool]:
     return head.attribute_pairs(found)
 
 
-def _keys(raw: Mapping[str, Any]) -> RowKeys:
-    handle = str(raw.get("handle") or raw.get("url_handle") or "").strip()
-    seller = str(raw.get(OWN_SELLER) or "").strip()
-    return RowKeys(f"{seller}\x1f{handle}" if handle and seller else handle)
-
-
 FORMAT = Format(
     "Shopify products",
     lambda raw: "url_handle" in raw or ("handle" in raw and ("variant_price" in raw or "body_html" in raw)),
     read,
-    _keys,
+    lambda raw: keys_of_seller(raw, "handle", "url_handle"),
 )

@@ -5,7 +5,7 @@ from typing import Any, cast
 
 from msgspec.structs import replace
 
-from mercat.catalog.columns import Columns, Format, RowKeys, choices
+from mercat.catalog.columns import Columns, Format, choices, keys_of_seller
 from mercat.catalog.formats import plain
 from mercat.catalog.messages import EXTERNAL_ID_MAX, ImportRow, ImportVariant
 
@@ -46,10 +46,4 @@ def _knows(raw: Mapping[str, Any]) -> bool:
     return "external_id" in raw and ("sku" in raw or any(name.startswith(OPTION) for name in raw))
 
 
-def _keys(raw: Mapping[str, Any]) -> RowKeys:
-    """Gather by the product's id, of each seller for itself: two may have one id."""
-    own, seller = (str(raw.get(name) or "").strip() for name in ("external_id", "seller"))
-    return RowKeys(f"{seller}\x1f{own}" if own and seller else own)
-
-
-FORMAT = Format("Mercat's table", _knows, read, _keys)
+FORMAT = Format("Mercat's table", _knows, read, lambda raw: keys_of_seller(raw, "external_id"))

@@ -8,7 +8,6 @@ from mercat.catalog.formatted import entities
 from mercat.catalog.messages import (
     BRAND_MAX,
     EXTERNAL_ID_MAX,
-    IMAGE_URL_MAX,
     IMAGES_MAX,
     TITLE_MAX,
     ImportRow,
@@ -21,6 +20,7 @@ _OPTIONS = 6
 _MEDIA = "https://static.wixstatic.com/media/"
 _VALUES = ("productoptiondescription", "productoptionchoices")
 _SOLD_OUT = ("outofstock", "out_of_stock")
+_KINDS = ("product", "variant", "media")
 _UNCOUNTED = ("instock", "in_stock")
 
 
@@ -36,9 +36,8 @@ def read(row: Columns) -> ImportRow:
     def variant(each: Columns) -> ImportVariant:
         values = [each.text(name) for name in _numbered(each, *_VALUES)]
         texts = [value.rpartition(":")[2] if value.startswith("#") else value for value in values]
-        price = (each.decimal("price", currency) or base) + each.difference("surcharge", currency)
-        if price < 0:
-            raise BadField("surcharge", "takes more off than the price")
+        own = each.decimal("price", currency) or base
+        price = each.changed_price(own, each.difference("surcharge", currency), "surcharge")
         compared = each.decimal("strikethroughprice", currency)
         return ImportVariant(
             price,
@@ -51,6 +50,11 @@ def read(row: Columns) -> ImportRow:
         )
 
     variants = row.variants(variant, [each for each in row.rows if _kind(each.raw) == "variant"] or [head])
+    row.bad += [
+        (each.line, BadField("fieldtype", f"is no kind of row that is known: “{_kind(each.raw)[:40]}”"))
+        for each in row.rows
+        if each is not head and _kind(each.raw) not in _KINDS
+    ]
     pictures = _pictures(row, head)
     return ImportRow(
         former_paths=head.former(f"/product-page/{slug_of(head.title('name'))}"),
@@ -74,12 +78,14 @@ def _pictures(row: Columns, head: Columns) -> dict[str, str]:
     told: dict[str, str] = {}
     for each in [head, *(each for each in row.rows if _kind(each.raw) == "media")]:
         names = _listed(each, each.first("productimageurl", "media"))
-        urls = [(name if "/" in name else _MEDIA + name)[:IMAGE_URL_MAX] for name in names]
+        urls = [name if "/" in name else _MEDIA + name for name in names]
         alt = entities(each.text("mediaalttext", TITLE_MAX))
         for url in urls:
             told[url] = told.get(url) or (alt if url == urls[0] else "")
-    kept = row.few("media", list(told), IMAGES_MAX)
-    return {url: told[url] for url in Columns({"images": kept}).image_list("images")}
+        if each is not row:
+            row.cuts += [cut for cut in each.cuts if cut not in row.cuts]
+    kept = row.few("media", row.loadable("media", list(told)), IMAGES_MAX)
+    return {url: told[url] for url in kept}
 
 
 def _discounted(head: Columns, price: int, currency: str) -> SalePrice | None:

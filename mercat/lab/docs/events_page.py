@@ -1,6 +1,7 @@
 """docs/events.md, from the docstrings of `mercat.events`, the SQL that tells and the methods that follow."""
 
 import inspect
+import re
 from functools import cache
 from pathlib import Path
 from typing import get_args
@@ -45,8 +46,11 @@ def _fields(kind: type[msgspec.Struct]) -> list[str]:
 
 
 def _tellers(event: str) -> list[str]:
-    """List the services whose SQL names the event."""
-    return [name for name in SERVICES if f"'{event}'" in _source(name, "sql")]
+    """List the services whose SQL names the event; else those that make it, and tell a list of such."""
+    made = re.compile(rf"\b{event}\(")
+    return [name for name in SERVICES if f"'{event}'" in _source(name, "sql")] or [
+        name for name in SERVICES if made.search(_source(name, "py"))
+    ]
 
 
 @cache

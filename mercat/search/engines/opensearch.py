@@ -18,7 +18,6 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, cast
-from urllib.parse import urlsplit
 
 import httpx
 import msgspec
@@ -30,6 +29,7 @@ from mercat.kit.refusals import Unavailable
 from mercat.search import product_entry
 from mercat.search.engine import SETTING_UP, BrokenIndex, newest_changes
 from mercat.search.engines import opensearch_dsl as dsl
+from mercat.search.engines.nodes import nodes_in
 from mercat.search.engines.opensearch_searcher import (
     CHUNK,
     RESULT_WINDOW,
@@ -141,13 +141,8 @@ class OpenSearchClient:
 
     def __init__(self, urls: str) -> None:
         """`urls`: of one node or, with commas, of several. Who asks is known from the first for all."""
-        first, *more = (urlsplit(url.strip()) for url in urls.split(","))
-        self._nodes = [
-            parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl().rstrip("/")
-            for parts in (first, *more)
-        ]
+        self._nodes, auth = nodes_in(urls)
         self._at = random.randrange(len(self._nodes))
-        auth = httpx.BasicAuth(first.username, first.password or "") if first.username else None
         self._client = httpx.Client(
             auth=auth,
             timeout=httpx.Timeout(_CALL_S, connect=2),
