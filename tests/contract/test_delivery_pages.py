@@ -133,6 +133,10 @@ async def test_a_product_says_what_its_own_delivery_costs_and_whether_tax_is_in_
     assert "plus tax" in page
 
 
+def shown_version(page):
+    return page.split('name="version" value="')[1].split('"')[0]
+
+
 async def test_rates_of_tax_are_previewed_and_imported(trade):
     page = await trade.olga.page("/operator/tax?country=AT&amount=120")
     assert "Tax $20.00, in the price: the shopper pays $120.00." in page
@@ -141,9 +145,10 @@ async def test_rates_of_tax_are_previewed_and_imported(trade):
     content = await trade.olga.page("/operator/tax")
     csrf = content.split('name="csrf" value="')[1].split('"')[0]
 
-    async def imports(text):
+    async def imports(text, version=shown_version(content)):
+        data = {"csrf": csrf, "version": version}
         return await trade.olga.http.post(
-            "/operator/tax", data={"csrf": csrf}, files={"file": ("rates.csv", text)}, follow_redirects=True
+            "/operator/tax", data=data, files={"file": ("rates.csv", text)}, follow_redirects=True
         )
 
     wrong = await imports(b"country,rate,included\nUS,lots,no\n")
@@ -153,6 +158,11 @@ async def test_rates_of_tax_are_previewed_and_imported(trade):
     assert "The rates of the file stand from now on." in right.text
     [rate] = (await trade.olga.api("GET", "/operator/tax-rates", 200))["rates"]
     assert (rate["country"], rate["rate"]) == ("US", 0.05)
+    late = await imports(b"country,rate,included\nUS,0.5,no\n")
+    assert late.status_code == 412, "somebody else imported since the page was shown"
+    assert (await trade.olga.api("GET", "/operator/tax-rates", 200))["rates"] == [rate]
+    seen = shown_version(await trade.olga.page("/operator/tax"))
+    assert (await imports(b"country,rate,included\nUS,0.05,no\n", seen)).status_code == 200
     assert "No rate is known there." in await trade.olga.page("/operator/tax?country=AT&amount=120")
     wien = await trade.ann.api("POST", "/addresses", 201, WIEN)
     await trade.puts(await trade.lists(trade.bob))
