@@ -145,7 +145,9 @@ async def test_rates_of_tax_are_previewed_and_imported(trade):
     content = await trade.olga.page("/operator/tax")
     csrf = content.split('name="csrf" value="')[1].split('"')[0]
 
-    async def imports(text, version=shown_version(content)):
+    first = shown_version(content)
+
+    async def imports(text, version=first):
         data = {"csrf": csrf, "version": version}
         return await trade.olga.http.post(
             "/operator/tax", data=data, files={"file": ("rates.csv", text)}, follow_redirects=True
