@@ -265,7 +265,7 @@ class Reviews:
 
     @on(PartChanged)
     async def remember_parts(self, db: asyncpg.Connection, events: list[PartChanged]) -> None:
-        """Note the same of parts that a process of the previous release delivered."""
+        """Note the same of a part that was delivered whole, which is all that 0.1.0 tells of arrivals."""
         arrived = [
             (event.user_id, product, event.order_id)
             for event in events

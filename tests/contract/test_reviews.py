@@ -299,6 +299,19 @@ async def test_a_purchase_that_is_not_here_yet_writes_no_row(reviews, heard, db)
         await reviews.write(ANN, CUP, NewReview(stars=5, body="Lovely."))
 
 
+async def test_who_is_erased_in_the_batch_of_an_arrival_has_bought_nothing(local, db):
+    told = {"order_id": OrderId(1), "user_id": ANN.user_id, "product_ids": [TEA]}
+    batch = [
+        PartChanged(seller_id=ids.SellerId(1), status="delivered", **told),
+        ProductsArrived(**told),
+        ProductsRefunded(**told | {"product_ids": [CUP]}),
+        delivered(1, ANN, TEA),
+        erased(ANN),
+    ]
+    await deliver(db, batch, [local])
+    assert await db.fetchval("select count(*) from reviews.bought") == 0
+
+
 async def test_writing_waits_for_a_refund_that_is_being_heard(reviews, local, db, heard):
     await heard(placed(1, ANN, TEA), delivered(1, ANN, TEA))
     async with db.acquire() as follower:
