@@ -34,8 +34,7 @@ LocalTime = Annotated[
 ]
 ZoneName = Annotated[str, Meta(min_length=1, max_length=60)]
 _SUGGESTED = "_suggested"
-"""The button that takes suggestions over; with a market's code behind it, what was shown as one. No code begins
-so."""
+"""The button that takes suggestions over; with a market's code behind it, what was shown as one."""
 _OTHERS_NOW = "Other prices are suggested now. Look at them, then take them over."
 _FIELDS = {
     "sale/price": "sale_price",
