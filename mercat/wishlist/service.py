@@ -112,7 +112,7 @@ class Wishlist:
         row = await self._db.fetchrow(queries.named, sealed)
         if row is not None:
             return SharedList(row["name"], sql.rows(Item, await self._db.fetch(queries.named_items, sealed)))
-        if await self._db.fetchval(queries.items_of_first, sealed) is None:  # as 0.1.0 wrote the first one's link
+        if await self._db.fetchval(queries.items_of_first, sealed) is None:  # links of 0.1.0
             raise NotFound("There is no such list.")
         return SharedList(FIRST_NAME, await self.items(UserId(sealed)))
 
