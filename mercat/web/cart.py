@@ -361,7 +361,7 @@ class CartProblemText(NamedTuple):
     short: str
 
 
-class TakenOut(Struct, frozen=True, array_like=True):
+class SealedLine(Struct, frozen=True, array_like=True):
     """What an address says was just taken out, signed by us: by whom, and how many."""
 
     user_id: UserId
@@ -427,7 +427,7 @@ class CartPages:
     async def _removed(self, request: Request, caller: Caller | None) -> JustRemoved | None:
         """Name what this person just took out, as the address says it, so that it can be put back."""
         asked = request.query_params.get("removed") if request.method == "GET" else None
-        taken = unseal(self._key, asked, TakenOut) if asked else None
+        taken = unseal(self._key, asked, SealedLine) if asked else None
         if taken is None or caller is None or taken.user_id != caller.user_id:
             return None
         offer = (await self._shop.catalog.offers([taken.offer_id])).get(taken.offer_id)
@@ -496,7 +496,7 @@ class CartPages:
             await self._shop.cart.change(caller.user_id, item, change.quantity)
         except Refusal as refused:
             return await self.cart(request, Form(_FORMS, form, at=item), refused)
-        taken = [TakenOut(caller.user_id, each.offer_id, each.quantity) for each in stood]
+        taken = [SealedLine(caller.user_id, each.offer_id, each.quantity) for each in stood]
         gone = "".join(f"?removed={seal(self._key, each)}" for each in taken)
         return self._pages.redirect(request, f"/cart{gone}")
 

@@ -300,11 +300,13 @@ async def test_a_purchase_that_is_not_here_yet_writes_no_row(reviews, heard, db)
 
 
 async def test_who_is_erased_in_the_batch_of_an_arrival_has_bought_nothing(local, db):
-    told = {"order_id": OrderId(1), "user_id": ANN.user_id, "product_ids": [TEA]}
+    order_id, user_id, seller_id = OrderId(1), ANN.user_id, ids.SellerId(1)
     batch = [
-        PartChanged(seller_id=ids.SellerId(1), status="delivered", **told),
-        ProductsArrived(**told),
-        ProductsRefunded(**told | {"product_ids": [CUP]}),
+        PartChanged(
+            order_id=order_id, user_id=user_id, seller_id=seller_id, status="delivered", product_ids=[TEA]
+        ),
+        ProductsArrived(order_id=order_id, user_id=user_id, product_ids=[TEA]),
+        refunded(1, ANN, CUP),
         delivered(1, ANN, TEA),
         erased(ANN),
     ]
