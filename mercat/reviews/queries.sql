@@ -130,8 +130,8 @@ with heard as (
     union
     select f.user_id, h.product_id from heard h join reviews.formerly f on f.guest_id = h.user_id
 ), shown as (
-    update reviews.review r set hidden_at = null, ended = false from writer w
-    where r.user_id = w.user_id and r.product_id = w.product_id and r.ended
+    update reviews.review r set hidden_at = null, hidden_because = '', ended = false from writer w
+    where r.user_id = w.user_id and r.product_id = w.product_id and r.ended and r.hidden_at is not null
     returning r.product_id, r.stars
 ), more as (
     select product_id, array[
@@ -263,7 +263,8 @@ with told as (
     select distinct coalesce(f.user_id, e.user_id) as user_id, e.product_id
     from ended e left join reviews.formerly f on f.guest_id = e.user_id
 ), gone as (
-    update reviews.review r set hidden_at = :now, ended = true from writer w
+    update reviews.review r set hidden_at = :now, hidden_because = 'Its purchase was paid back.', ended = true
+    from writer w
     where r.user_id = w.user_id and r.product_id = w.product_id and r.hidden_at is null and not exists (
         select from reviews.bought b
         where b.product_id = w.product_id and b.state = 'delivered'
@@ -284,9 +285,10 @@ returning reviews.tell_rating(r);
 -- name: forget_people(user_ids)
 -- What they wrote of a purchase that was paid back is not shown again, so it goes.
 with named as (
-    update reviews.review set author = '' where user_id = any (:user_ids::bigint[]) and author <> '' and not ended
+    update reviews.review set author = ''
+    where user_id = any (:user_ids::bigint[]) and author <> '' and not (ended and hidden_at is not null)
 ), ended as (
-    delete from reviews.review where user_id = any (:user_ids) and ended returning review_id
+    delete from reviews.review where user_id = any (:user_ids) and ended and hidden_at is not null returning review_id
 ), votes as (
     delete from reviews.vote v using ended where v.review_id = ended.review_id
 ), formerly as (

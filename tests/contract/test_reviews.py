@@ -218,6 +218,8 @@ async def test_a_review_is_shown_again_once_another_purchase_is_here(reviews, he
     assert (await reviews.newest(TEA)).total == 0
     with pytest.raises(NotABuyer):
         await reviews.write(ANN, TEA, NewReview(stars=1, body="Again."))
+    [hidden] = (await reviews.to_moderate("hidden")).reviews
+    assert hidden.hidden_because == "Its purchase was paid back."
     await heard(delivered(3, ANN, TEA), delivered(3, ANN, TEA))
     [shown] = (await reviews.newest(TEA)).reviews
     assert (shown.review_id, shown.helpful, shown.reply) == (mine.review_id, 1, "Thank you.")
