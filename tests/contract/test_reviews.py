@@ -10,6 +10,7 @@ from starlette.applications import Starlette
 from waiting import until
 
 from mercat import ids
+from mercat.audit import audit
 from mercat.events import (
     AccountErased,
     OrderCancelled,
@@ -210,7 +211,7 @@ async def test_a_review_goes_with_a_purchase_that_was_paid_back_whole(reviews, h
         await reviews.write(ANN, TEA, NewReview(stars=5, body="Lovely."))
 
 
-async def test_a_review_is_shown_again_once_another_purchase_is_here(reviews, heard, bought):
+async def test_a_review_is_shown_again_once_another_purchase_is_here(reviews, heard, bought, db):
     mine = await reviews.write(ANN, TEA, NewReview(stars=5, body="Lovely."))
     await reviews.helpful(BOB, mine.review_id)
     await reviews.reply(mine.review_id, Reply("Thank you."))
@@ -220,6 +221,8 @@ async def test_a_review_is_shown_again_once_another_purchase_is_here(reviews, he
         await reviews.write(ANN, TEA, NewReview(stars=1, body="Again."))
     [hidden] = (await reviews.to_moderate("hidden")).reviews
     assert hidden.hidden_because == "Its purchase was paid back."
+    async with db.acquire() as connection:
+        assert [law for law in await audit(connection) if law.violations] == []
     await heard(delivered(3, ANN, TEA), delivered(3, ANN, TEA))
     [shown] = (await reviews.newest(TEA)).reviews
     assert (shown.review_id, shown.helpful, shown.reply) == (mine.review_id, 1, "Thank you.")
