@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-_HEADING = re.compile(r"^-- (\w+): (.+)\n", re.MULTILINE)
+_HEADING = re.compile(r"^-- (law|break|mirror|elsewhere): (.+)\n", re.MULTILINE)
 _HERE = Path(__file__).parent
 
 

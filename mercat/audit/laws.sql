@@ -249,7 +249,7 @@ from (select count(*) as letters from notifications.mail group by subject_id, ki
 with counted as (
     select product_id, array[count(*) filter (where stars = 1), count(*) filter (where stars = 2),
         count(*) filter (where stars = 3), count(*) filter (where stars = 4), count(*) filter (where stars = 5)] as stars
-    from reviews.review group by 1
+    from reviews.review where hidden_at is null group by 1
 )
 select count(*) as checked,
     count(*) filter (where coalesce(r.written, '{0,0,0,0,0}') <> coalesce(c.stars, '{0,0,0,0,0}')) as violations

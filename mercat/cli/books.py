@@ -36,7 +36,7 @@ _SAMPLED = """
 def audit_of(shop: Connection, *, as_json: bool, prove: bool) -> int:
     """Audit the shop; exit with 1 where a law is broken, or with `prove` was not noticed."""
     findings, accounts = (asyncio.run(_prove(shop)), []) if prove else asyncio.run(_audit(shop))
-    wrong = [finding for finding in findings if (finding.violations == 0 if prove else finding.violations)]
+    wrong = [finding for finding in findings if (finding.violations <= 0 if prove else finding.violations)]
     if as_json:
         report = {"violations": len(wrong) if prove else _sum(findings), "laws": findings}
         typer.echo(msgspec.json.encode(report if prove else report | {"trial_balance": accounts}))

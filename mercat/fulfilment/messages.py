@@ -104,7 +104,7 @@ class ShippingProfile(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `cut_off`: what is ordered until then (in `time_zone`) counts for the day; `holidays`: on these, and on
     weekends, nothing is packed. Without handling days and a cut-off a parcel leaves on the day of its
-    order. `version`: of what stands; 0: of nothing that was set, or whatever stands."""
+    order. `version`: of what stands; 0: nothing was set."""
 
     zones: Annotated[list[DeliveryZone], Meta(max_length=ZONES_MAX)] = []
     handling_days: HandlingDays | None = None

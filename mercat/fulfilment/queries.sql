@@ -161,7 +161,8 @@ order by order_id desc limit :rows_max;
 select seller_id, profile::text, changed_at from fulfilment.delivery_profile;
 
 -- name: set_profile(seller_id, profile, changed_at, seen_at)
--- Of one that was seen only while it stands; each change has a moment of its own.
+-- Of one that was seen only while it stands, where that was none only while there is none (no change has the moment
+-- of version 0); each change has a moment of its own.
 insert into fulfilment.delivery_profile as p (seller_id, profile, changed_at)
 values (:seller_id, :profile::text::jsonb, :changed_at)
 on conflict (seller_id) do update

@@ -90,11 +90,14 @@ class Fulfilment:
         was set."""
         return (await self._read_profiles()).get(seller_id)
 
-    async def set_shipping_profile(self, seller_id: SellerId, profile: ShippingProfile) -> ShippingProfile:
+    async def set_shipping_profile(
+        self, seller_id: SellerId, profile: ShippingProfile, version: int | None = None
+    ) -> ShippingProfile:
         """Say where a seller sends to, in place of what was said before. Once it is answered, every process
-        prices by it; Invalid points to what cannot be, Stale: another version stands."""
+        prices by it; Invalid points to what cannot be. `version`: of what is replaced, 0 where nothing was
+        set, else Stale; none: whatever stands."""
         kept = structs.replace(zones.checked(profile), version=0)
-        seen_at = _BEGINNING + profile.version * _TICK if profile.version else None
+        seen_at = None if version is None else _BEGINNING + version * _TICK
         changed_at = await self._db.fetchval(
             queries.set_profile, seller_id, codec.text(kept), clock.now(), seen_at
         )

@@ -16,7 +16,7 @@ import psycopg2
 import psycopg2.extras
 import structlog
 
-from mercat.events import AnyEvent, Event
+from mercat.events import AccountErased, AnyEvent, Event
 from mercat.kit import codec, metrics, sql, tracing
 from mercat.kit.composition import parts_of
 from mercat.kit.db_errors import AWAY
@@ -427,7 +427,10 @@ class Follower:
 
 
 def consumers(service: object) -> dict[type[Event], Any]:
-    """Return the methods of a service or its parts that follow an event, by that event; one part each."""
+    """Return the methods of a service or its parts that follow an event, by that event; one part each.
+
+    A batch is told in this order, a kind at once: erasures last, so that nothing told before one of them is
+    written down after it."""
     found: dict[type[Event], Any] = {}
     for part in parts_of(service):
         own = {
@@ -439,7 +442,7 @@ def consumers(service: object) -> dict[type[Event], Any]:
         }
         assert found.keys().isdisjoint(own), f"two parts of {service} follow {found.keys() & own.keys()}"
         found |= own
-    return found
+    return dict(sorted(found.items(), key=lambda each: each[0] is AccountErased))
 
 
 async def deliver(connection: Any, events: Iterable[AnyEvent], services: Iterable[Any]) -> None:

@@ -118,11 +118,30 @@ select user_id, helpful, unhelpful from reviews.review where review_id = :review
 
 -- name: remember_deliveries(user_ids, product_ids, order_ids)
 -- Releases before wrote a row for each purchase already, 'bought'; a buyer may review once it is here, so now it is
--- written then.
-insert into reviews.bought as b (user_id, product_id, order_id, state)
-select distinct *, 'delivered' from unnest(:user_ids::bigint[], :product_ids::bigint[], :order_ids::bigint[])
-order by 1, 2, 3
-on conflict (user_id, product_id, order_id) do update set state = 'delivered' where b.state = 'bought';
+-- written then. What they wrote of it while an earlier purchase stood is shown again.
+with heard as (
+    insert into reviews.bought as b (user_id, product_id, order_id, state)
+    select distinct *, 'delivered' from unnest(:user_ids::bigint[], :product_ids::bigint[], :order_ids::bigint[])
+    order by 1, 2, 3
+    on conflict (user_id, product_id, order_id) do update set state = 'delivered' where b.state = 'bought'
+    returning b.user_id, b.product_id
+), writer as (
+    select user_id, product_id from heard
+    union
+    select f.user_id, h.product_id from heard h join reviews.formerly f on f.guest_id = h.user_id
+), shown as (
+    update reviews.review r set hidden_at = null, hidden_because = '', ended = false from writer w
+    where r.user_id = w.user_id and r.product_id = w.product_id and r.ended and r.hidden_at is not null
+    returning r.product_id, r.stars
+), more as (
+    select product_id, array[
+        count(*) filter (where stars = 1), count(*) filter (where stars = 2), count(*) filter (where stars = 3),
+        count(*) filter (where stars = 4), count(*) filter (where stars = 5)] as counts
+    from shown group by product_id
+)
+update reviews.rating r set written = reviews.plus(r.written, m.counts), version = r.version + 1
+from more m where r.product_id = m.product_id
+returning reviews.tell_rating(r);
 
 -- name: verify(user_ids, product_ids)
 update reviews.review r set verified = true
@@ -193,7 +212,7 @@ returning reviews.tell_rating(r);
 -- name: show(review_id)
 -- What was reported was looked at, and begins anew.
 with shown as (
-    update reviews.review set hidden_at = null, hidden_because = '', reports = 0
+    update reviews.review set hidden_at = null, hidden_because = '', ended = false, reports = 0
     where review_id = :review_id and (hidden_at is not null or reports > 0)
     returning new.product_id, new.stars, old.hidden_at as was_hidden
 ), looked_at as (
@@ -229,9 +248,9 @@ select r.review_id, r.product_id, r.user_id, r.author, r.stars, r.title, r.body,
 from reviews.review r where r.hidden_at is not null and r.review_id < :before
 order by r.review_id desc limit :rows_max;
 
--- name: end_right(user_ids, product_ids, order_ids)
--- What was paid back whole was not bought: the right to review goes, and so does a review that has no other purchase
--- behind it. A guest's purchases are the member's that they became.
+-- name: end_right(user_ids, product_ids, order_ids, now)
+-- What was paid back whole was not bought: the right to review goes, and a review that has no other purchase behind
+-- it is hidden until one is here. A guest's purchases are the member's that they became.
 with told as (
     select distinct * from unnest(:user_ids::bigint[], :product_ids::bigint[], :order_ids::bigint[])
         as t (user_id, product_id, order_id)
@@ -244,29 +263,34 @@ with told as (
     select distinct coalesce(f.user_id, e.user_id) as user_id, e.product_id
     from ended e left join reviews.formerly f on f.guest_id = e.user_id
 ), gone as (
-    delete from reviews.review r using writer w
-    where r.user_id = w.user_id and r.product_id = w.product_id and not exists (
+    update reviews.review r set hidden_at = :now, hidden_because = 'Its purchase was paid back.', ended = true
+    from writer w
+    where r.user_id = w.user_id and r.product_id = w.product_id and r.hidden_at is null and not exists (
         select from reviews.bought b
         where b.product_id = w.product_id and b.state = 'delivered'
             and (b.user_id = w.user_id
                 or b.user_id in (select guest_id from reviews.formerly f where f.user_id = w.user_id))
             and (b.user_id, b.product_id, b.order_id) not in (select user_id, product_id, order_id from ended))
-    returning r.review_id, r.product_id, r.stars, r.hidden_at
-), votes as (
-    delete from reviews.vote v using gone where v.review_id = gone.review_id
+    returning r.product_id, r.stars
 ), less as (
     select product_id, array[
         count(*) filter (where stars = 1), count(*) filter (where stars = 2), count(*) filter (where stars = 3),
         count(*) filter (where stars = 4), count(*) filter (where stars = 5)] as counts
-    from gone where hidden_at is null group by product_id
+    from gone group by product_id
 )
 update reviews.rating r set written = reviews.minus(r.written, l.counts), version = r.version + 1
 from less l where r.product_id = l.product_id
 returning reviews.tell_rating(r);
 
 -- name: forget_people(user_ids)
+-- What they wrote of a purchase that was paid back is not shown again, so it goes.
 with named as (
-    update reviews.review set author = '' where user_id = any (:user_ids::bigint[]) and author <> ''
+    update reviews.review set author = ''
+    where user_id = any (:user_ids::bigint[]) and author <> '' and not (ended and hidden_at is not null)
+), ended as (
+    delete from reviews.review where user_id = any (:user_ids) and ended and hidden_at is not null returning review_id
+), votes as (
+    delete from reviews.vote v using ended where v.review_id = ended.review_id
 ), formerly as (
     delete from reviews.formerly where user_id = any (:user_ids) or guest_id = any (:user_ids)
 )

@@ -265,7 +265,7 @@ class Reviews:
 
     @on(PartChanged)
     async def remember_parts(self, db: asyncpg.Connection, events: list[PartChanged]) -> None:
-        """Note the same of parts that a process of the previous release delivered."""
+        """Note the same of a part that was delivered whole, which is all that 0.1.0 tells of arrivals."""
         arrived = [
             (event.user_id, product, event.order_id)
             for event in events
@@ -277,11 +277,11 @@ class Reviews:
 
     @on(ProductsRefunded)
     async def end_rights(self, db: asyncpg.Connection, events: list[ProductsRefunded]) -> None:
-        """Take away what was written of goods that were paid back whole."""
+        """Hide what was written of goods that were paid back whole, until another purchase is here."""
         refunded = [
             (event.user_id, product, event.order_id) for event in events for product in event.product_ids
         ]
-        await db.execute(queries.end_right, *sql.columns(refunded, 3))
+        await db.execute(queries.end_right, *sql.columns(refunded, 3), clock.now())
 
     async def _write_many(self, asks: list[_ReviewRow]) -> list[Review | Exception]:
         rows = {row["review_id"]: row for row in await self._db.fetch(queries.write_many, *sql.columns(asks))}

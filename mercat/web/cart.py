@@ -14,17 +14,18 @@ from mercat.cart import LINES_MAX, CartLine, CartView, TypedGiftCard, with_disco
 from mercat.catalog import QuantityRules
 from mercat.checkout import GiftInCart, WaitingPurchase
 from mercat.events import AppliedDiscount
-from mercat.ids import CartId, GiftCardId, OfferId, ProductId
+from mercat.ids import CartId, GiftCardId, OfferId, ProductId, UserId
 from mercat.kit import clock
 from mercat.kit.refusals import Conflict, Invalid, NotFound, Refusal
 from mercat.kit.rpc import Caller
+from mercat.kit.signing import seal, unseal
 from mercat.orders import OrderSummary
 from mercat.payments import GiftCode
 from mercat.promotions import Code, Reduced
 from mercat.quantity import QUANTITY_MAX, Quantity
 from mercat.shop import Shop
 from mercat.web.errors import message_of
-from mercat.web.forms import Form, FormErrors, id_of, number_in, read_form
+from mercat.web.forms import Form, FormErrors, number_in, read_form
 from mercat.web.here import ChosenCountry, chosen_country, country_of, remember_country, tiles_in
 from mercat.web.pages import Pages
 from mercat.web.prices import CodeShown, DiscountShown, codes_shown, discounts_shown
@@ -360,6 +361,14 @@ class CartProblemText(NamedTuple):
     short: str
 
 
+class SealedLine(Struct, frozen=True, array_like=True):
+    """What an address says was just taken out, signed by us: by whom, and how many."""
+
+    user_id: UserId
+    offer_id: OfferId
+    quantity: int
+
+
 class JustRemoved(NamedTuple):
     """What was just taken out of a cart."""
 
@@ -374,6 +383,7 @@ class CartPages:
     def __init__(self, pages: Pages, shop: Shop) -> None:
         self._pages = pages
         self._shop = shop
+        self._key = shop.settings.key("taken out of carts")
 
     async def cart(
         self,
@@ -404,7 +414,7 @@ class CartPages:
             savings=saved,
             ordered=ordered,
             goes_with=await self._goes_with(caller, view, country),
-            removed=await self._removed(request),
+            removed=await self._removed(request, caller),
             left_out=number_in(request.query_params.get("left_out"), 0, 0, LINES_MAX),
             refused=message_of(refused) if refused else None,
         )
@@ -414,16 +424,16 @@ class CartPages:
             response.headers["HX-Trigger"] = "cart-changed"
         return response
 
-    async def _removed(self, request: Request) -> JustRemoved | None:
-        """Name what was just taken out, as the address says it, so that it can be put back."""
+    async def _removed(self, request: Request, caller: Caller | None) -> JustRemoved | None:
+        """Name what this person just took out, as the address says it, so that it can be put back."""
         asked = request.query_params.get("removed") if request.method == "GET" else None
-        if not asked:
+        taken = unseal(self._key, asked, SealedLine) if asked else None
+        if taken is None or caller is None or taken.user_id != caller.user_id:
             return None
-        with suppress(NotFound):
-            offer = (await self._shop.catalog.offers([offer_id := id_of(asked, OfferId)])).get(offer_id)
-            quantity = number_in(request.query_params.get("quantity"), 1, 1, QUANTITY_MAX)
-            return JustRemoved(offer.title, offer_id, quantity) if offer else None
-        return None
+        offer = (await self._shop.catalog.offers([taken.offer_id])).get(taken.offer_id)
+        if offer is None or offer.status != "active":
+            return None
+        return JustRemoved(offer.title, taken.offer_id, taken.quantity)
 
     async def _goes_with(
         self, caller: Caller | None, view: CartView | None, country: str
@@ -486,7 +496,8 @@ class CartPages:
             await self._shop.cart.change(caller.user_id, item, change.quantity)
         except Refusal as refused:
             return await self.cart(request, Form(_FORMS, form, at=item), refused)
-        gone = "".join(f"?removed={each.offer_id}&quantity={each.quantity}" for each in stood)
+        taken = [SealedLine(caller.user_id, each.offer_id, each.quantity) for each in stood]
+        gone = "".join(f"?removed={seal(self._key, each)}" for each in taken)
         return self._pages.redirect(request, f"/cart{gone}")
 
     async def add_gift_card(self, request: Request) -> Response:

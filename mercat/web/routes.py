@@ -355,7 +355,7 @@ def _api(shop: Shop, served: Served) -> list[Endpoint]:
                 route.name, handler, anybody=route.needs == "nobody", secret=route.name in SECRET
             )
         if route.location:
-            handler = located(PREFIX + route.location, handler)
+            handler = located(PREFIX + route.location, endpoint.path, handler)
         endpoints.append(endpoint._replace(handler=handler))
     docs = ApiDocs(TABLE, PREFIX)
     return [
@@ -374,10 +374,14 @@ def _audited(forms: Audited, endpoint: Endpoint) -> Endpoint:
     return endpoint._replace(handler=forms.wrap(name, endpoint.path, endpoint.handler))
 
 
-def located(location: str, handler: Handler) -> Handler:
-    """Make a handler whose 201 says where what it made is (RFC 9110, 10.2.2)."""
-    names = [name for _, name, _, _ in Formatter().parse(location) if name]
-    read = msgspec.json.Decoder(msgspec.defstruct("Made", [(name, Any, None) for name in names])).decode
+def located(location: str, path: str, handler: Handler) -> Handler:
+    """Make a handler of a path whose 201 says where what it made is (RFC 9110, 10.2.2): what the path does
+    not name is in the answer."""
+    in_path, names = (
+        {name for _, name, _, _ in Formatter().parse(each) if name} for each in (path, location)
+    )
+    made_fields = [(name, Any) for name in sorted(names - in_path)]
+    read = msgspec.json.Decoder(msgspec.defstruct("Made", made_fields)).decode
 
     async def answer(request: Request) -> Response:
         response = await handler(request)

@@ -259,7 +259,7 @@ class ShippingEditor:
         if form.get("seen") != _seen(stood):
             raise Stale(_CHANGED)
         try:
-            await self._shop.fulfilment.set_shipping_profile(seller_id, profile)
+            await self._shop.fulfilment.set_shipping_profile(seller_id, profile, stood.version)
         except Stale:
             raise Stale(_CHANGED) from None
 

@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Annotated
 
-from msgspec import Meta, Raw, Struct, field, structs
+from msgspec import Meta, Raw, Struct, field
 from starlette.requests import Request
 
 from mercat import money
@@ -135,13 +135,13 @@ class ShippingZonesApi:
         return _answer(profile or unset(seller_id, self._currency), self._currency, built_in=profile is None)
 
     async def _set(self, request: Request, seller_id: SellerId, given: ProfileGiven) -> Answer:
-        profile, if_match = _profile(given, self._currency), request.headers.get("if-match")
+        profile, version = _profile(given, self._currency), None
+        if_match = request.headers.get("if-match")
         if if_match is not None:
             stands = await self._shop.fulfilment.shipping_profile(seller_id)
             version = stands.version if stands else 0
             check_seen(if_match, _tag(version))
-            profile = structs.replace(profile, version=version)
-        kept = await self._shop.fulfilment.set_shipping_profile(seller_id, profile)
+        kept = await self._shop.fulfilment.set_shipping_profile(seller_id, profile, version)
         return _answer(kept, self._currency, built_in=False)
 
     @property

@@ -53,10 +53,6 @@ select items from wishlist.list where user_id = :user_id;
 -- name: first(user_id)
 select items, alerts from wishlist.list where user_id = :user_id;
 
--- name: begin_first(user_id)
--- So that its link is one before anything is on it.
-insert into wishlist.list (user_id, items) values (:user_id, 0) on conflict do nothing;
-
 -- name: add(wishlist_id, user_id, name, now)
 -- In the lowest slot that is free; none is a row that is not made.
 insert into wishlist.named (wishlist_id, user_id, slot, name, made_at)

@@ -38,11 +38,10 @@ class Wishlist:
     async def lists(self, user_id: UserId) -> list[NamedList]:
         """List a person's wishlists, the first one first."""
         first = await self._db.fetchrow(queries.first, user_id)
-        if first is None:
-            await self._db.execute(queries.begin_first, user_id)
         items, alerts = (first["items"], first["alerts"]) if first else (0, True)
         named = await self._db.fetch(queries.lists, user_id)
-        mine = self._list(WishlistId(user_id), FIRST_NAME, items, alerts=alerts)
+        link = seal(self._key, [int(user_id)])
+        mine = NamedList(WishlistId(user_id), FIRST_NAME, items, link, alerts)
         return [mine] + [self._named(row) for row in named]
 
     async def alert(self, user_id: UserId, wishlist_id: WishlistId, on: bool) -> None:
@@ -105,13 +104,15 @@ class Wishlist:
 
     async def shared(self, token: str) -> SharedList:
         """Show a list to who has its link; NotFound for a link that is none."""
+        if first := unseal(self._key, token, tuple[int]):  # it may have no row yet
+            return SharedList(FIRST_NAME, await self.items(UserId(first[0])))
         sealed = unseal(self._key, token, int)
         if sealed is None:
             raise NotFound("There is no such list.")
         row = await self._db.fetchrow(queries.named, sealed)
         if row is not None:
             return SharedList(row["name"], sql.rows(Item, await self._db.fetch(queries.named_items, sealed)))
-        if await self._db.fetchval(queries.items_of_first, sealed) is None:
+        if await self._db.fetchval(queries.items_of_first, sealed) is None:  # links of 0.1.0
             raise NotFound("There is no such list.")
         return SharedList(FIRST_NAME, await self.items(UserId(sealed)))
 

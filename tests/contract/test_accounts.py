@@ -28,7 +28,7 @@ from mercat.accounts import (
     WayToBuy,
     WrongPassword,
 )
-from mercat.accounts.rules import account_problem
+from mercat.accounts.rules import _signed_guest, account_problem, guest_of, guest_token
 from mercat.events import AccountOpened, AccountOpenedAgain
 from mercat.ids import AddressId, LinkId, PaymentMethodId, SellerId, UserId
 from mercat.kit import clock, codec
@@ -308,6 +308,13 @@ async def test_a_guest_whom_the_store_lost_comes_back(accounts, store, clock_ahe
     await forget_all(store)
     clock_ahead(31 * DAY_S)
     assert await accounts.who(guest.token) is None, "too long ago"
+
+
+def test_a_members_token_is_not_kept_in_memory():
+    before = _signed_guest.cache_info().currsize
+    token = guest_token(UserId(7), b"key")
+    assert (guest_of(token, b"key"), guest_of("a member's secret", b"key")) == (UserId(7), None)
+    assert _signed_guest.cache_info().currsize == before + 1
 
 
 async def test_a_guest_who_keeps_coming_stays_known(accounts, store, clock_ahead):

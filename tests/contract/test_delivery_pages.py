@@ -64,7 +64,8 @@ async def test_of_two_who_set_what_they_saw_the_second_is_told_to_look_again(tra
     ):
         at = f"{PREFIX}{path}"
         first = {"If-Match": (await who.http.get(at)).headers["ETag"]}
-        assert (await who.http.put(at, json=new, headers=first)).status_code == 200
+        answers = await asyncio.gather(*(who.http.put(at, json=new, headers=first) for _ in range(3)))
+        assert sorted(answer.status_code for answer in answers) == [200, 412, 412], f"{path}, first of all"
         again = await who.http.put(at, json=new, headers=first)
         assert (again.status_code, again.json()["code"]) == (412, "stale"), path
         seen = {"If-Match": (await who.http.get(at)).headers["ETag"]}
@@ -132,6 +133,10 @@ async def test_a_product_says_what_its_own_delivery_costs_and_whether_tax_is_in_
     assert "plus tax" in page
 
 
+def shown_version(page):
+    return page.split('name="version" value="')[1].split('"')[0]
+
+
 async def test_rates_of_tax_are_previewed_and_imported(trade):
     page = await trade.olga.page("/operator/tax?country=AT&amount=120")
     assert "Tax $20.00, in the price: the shopper pays $120.00." in page
@@ -140,9 +145,12 @@ async def test_rates_of_tax_are_previewed_and_imported(trade):
     content = await trade.olga.page("/operator/tax")
     csrf = content.split('name="csrf" value="')[1].split('"')[0]
 
-    async def imports(text):
+    first = shown_version(content)
+
+    async def imports(text, version=first):
+        data = {"csrf": csrf, "version": version}
         return await trade.olga.http.post(
-            "/operator/tax", data={"csrf": csrf}, files={"file": ("rates.csv", text)}, follow_redirects=True
+            "/operator/tax", data=data, files={"file": ("rates.csv", text)}, follow_redirects=True
         )
 
     wrong = await imports(b"country,rate,included\nUS,lots,no\n")
@@ -152,6 +160,11 @@ async def test_rates_of_tax_are_previewed_and_imported(trade):
     assert "The rates of the file stand from now on." in right.text
     [rate] = (await trade.olga.api("GET", "/operator/tax-rates", 200))["rates"]
     assert (rate["country"], rate["rate"]) == ("US", 0.05)
+    late = await imports(b"country,rate,included\nUS,0.5,no\n")
+    assert late.status_code == 412, "somebody else imported since the page was shown"
+    assert (await trade.olga.api("GET", "/operator/tax-rates", 200))["rates"] == [rate]
+    seen = shown_version(await trade.olga.page("/operator/tax"))
+    assert (await imports(b"country,rate,included\nUS,0.05,no\n", seen)).status_code == 200
     assert "No rate is known there." in await trade.olga.page("/operator/tax?country=AT&amount=120")
     wien = await trade.ann.api("POST", "/addresses", 201, WIEN)
     await trade.puts(await trade.lists(trade.bob))

@@ -244,7 +244,7 @@ async def test_a_rate_of_exchange_suggests_prices_and_charges_none_until_one_pre
     assert (await product_of(trade, cup, "AT"))["price"] == 11.99, "a rate charges nothing"
     at = f"/desk/prices/{cup}"
     page = await trade.bob.page(at)
-    assert 'Suggested by the rate of exchange: <b class="num">$13.99</b>' in page
+    assert 'Suggested by the rate of exchange there: <b class="num">$13.99</b>' in page
     page = await trade.bob.send(at, f"{at}/markets", _suggested="1", br="8.50", eu="much")
     assert "The prices of the markets stand." in page
     assert (await product_of(trade, cup, "AT"))["price"] == 13.99
@@ -255,6 +255,39 @@ async def test_a_rate_of_exchange_suggests_prices_and_charges_none_until_one_pre
     assert re.search(r'name="rate"[^>]*value="2"|value="2"[^>]*name="rate"', page)
     await sets(trade, EU)
     assert "Take over what is suggested" not in await trade.bob.page(at)
+
+
+async def test_what_is_suggested_is_taken_over_as_it_was_shown_or_not_at_all(trade):
+    cup = await trade.lists(trade.bob, price=10)
+    await sets(trade, EU | {"rate": 1.185}, BRAZIL)
+    at = f"/desk/prices/{cup}"
+    await trade.bob.api("PATCH", f"/seller/offers/{cup}", 200, {"price": 20})
+    page = await trade.bob.send(at, f"{at}/markets", 412, _suggested="1", _suggested_eu="1199", br="8.50")
+    assert "Other prices are suggested now." in page
+    assert 'value="8.50"' in page, "what was typed is there"
+    assert (await trade.bob.api("GET", f"/seller/offers/{cup}/prices", 200))["markets"][1]["own"] is None
+    await trade.bob.send(at, f"{at}/markets", _suggested="1")
+    assert (await product_of(trade, cup, "AT"))["price"] == 23.99
+
+
+@pytest.mark.parametrize(
+    ("field", "typed", "words"),
+    [
+        ("rate", "1.0000004", "This is no rate: it has six decimals"),
+        ("rate", "0.0000001", "This is no rate: it has six decimals"),
+        ("percent", "1.005", "This is no percentage: it has two decimals"),
+    ],
+)
+async def test_a_number_that_the_api_refuses_the_form_refuses_too(trade, field, typed, words):
+    market = {"code": "eu", "name": "Euroland", "countries": "de", "percent": "20", field: typed}
+    assert words in await trade.olga.send("/operator/markets", "/operator/markets", 422, **market)
+
+
+@pytest.mark.parametrize("rate", ["27345.67", "1000000", "1.000001"])
+async def test_a_rate_is_shown_with_all_its_digits(trade, rate):
+    market = {"code": "eu", "name": "Euroland", "countries": "de", "percent": "0", "rate": rate}
+    page = await trade.olga.send("/operator/markets", "/operator/markets", **market)
+    assert f'data-label="Suggests at">{rate}</td>' in page
 
 
 async def test_the_desks_set_markets_and_prices(trade):

@@ -10,7 +10,9 @@ from starlette.applications import Starlette
 from waiting import until
 
 from mercat import ids
+from mercat.audit import audit
 from mercat.events import (
+    AccountErased,
     OrderCancelled,
     OrderDelivered,
     OrderLine,
@@ -97,6 +99,10 @@ def cancelled(order, buyer):
 
 def delivered(order, buyer, *products):
     return OrderDelivered(order_id=OrderId(order), user_id=buyer.user_id, product_ids=list(products))
+
+
+def erased(person):
+    return AccountErased(user_id=person.user_id, people=[person.user_id])
 
 
 def old(number, stars=5, product=TEA, at=NOON, **more):
@@ -200,10 +206,42 @@ async def test_a_review_goes_with_a_purchase_that_was_paid_back_whole(reviews, h
     assert (await reviews.newest(TEA)).total == 0
     rating = await reviews.rating(TEA)
     assert (rating.review_count, rating.histogram) == (0, [0] * 5)
-    assert await db.fetchval("select count(*) from reviews.vote") == 0
     await heard(delivered(1, ANN, TEA))  # told again, late
     with pytest.raises(NotABuyer):
         await reviews.write(ANN, TEA, NewReview(stars=5, body="Lovely."))
+
+
+async def test_a_review_is_shown_again_once_another_purchase_is_here(reviews, heard, bought, db):
+    mine = await reviews.write(ANN, TEA, NewReview(stars=5, body="Lovely."))
+    await reviews.helpful(BOB, mine.review_id)
+    await reviews.reply(mine.review_id, Reply("Thank you."))
+    await heard(placed(3, ANN, TEA), refunded(1, ANN, TEA), refunded(1, ANN, TEA), delivered(1, ANN, TEA))
+    assert (await reviews.newest(TEA)).total == 0
+    with pytest.raises(NotABuyer):
+        await reviews.write(ANN, TEA, NewReview(stars=1, body="Again."))
+    [hidden] = (await reviews.to_moderate("hidden")).reviews
+    assert hidden.hidden_because == "Its purchase was paid back."
+    async with db.acquire() as connection:
+        assert [law for law in await audit(connection) if law.violations] == []
+    await heard(delivered(3, ANN, TEA), delivered(3, ANN, TEA))
+    [shown] = (await reviews.newest(TEA)).reviews
+    assert (shown.review_id, shown.helpful, shown.reply) == (mine.review_id, 1, "Thank you.")
+    assert (await reviews.rating(TEA)).histogram == [0, 0, 0, 0, 1]
+
+
+async def test_what_an_operator_hid_no_purchase_shows_again(reviews, heard, bought):
+    mine = await reviews.write(ANN, TEA, NewReview(stars=5, body="Buy elsewhere!"))
+    await reviews.hide(mine.review_id, "")
+    await heard(refunded(1, ANN, TEA), delivered(3, ANN, TEA))
+    assert (await reviews.rating(TEA)).review_count == 0
+
+
+async def test_who_is_erased_leaves_no_hidden_review_behind(reviews, heard, bought, db):
+    mine = await reviews.write(ANN, TEA, NewReview(stars=5, body="Lovely."))
+    await reviews.helpful(BOB, mine.review_id)
+    await heard(refunded(1, ANN, TEA), erased(ANN))
+    assert await db.fetchval("select count(*) from reviews.review") == 0
+    assert await db.fetchval("select count(*) from reviews.vote") == 0
 
 
 async def test_a_review_is_changed_and_deleted_by_its_writer_alone(reviews, bought):
@@ -264,6 +302,21 @@ async def test_a_purchase_that_is_not_here_yet_writes_no_row(reviews, heard, db)
     assert (await reviews.write(ANN, TEA, NewReview(stars=5, body="Lovely."))).verified
     with pytest.raises(NotABuyer):
         await reviews.write(ANN, CUP, NewReview(stars=5, body="Lovely."))
+
+
+async def test_who_is_erased_in_the_batch_of_an_arrival_has_bought_nothing(local, db):
+    order_id, user_id, seller_id = OrderId(1), ANN.user_id, ids.SellerId(1)
+    batch = [
+        PartChanged(
+            order_id=order_id, user_id=user_id, seller_id=seller_id, status="delivered", product_ids=[TEA]
+        ),
+        ProductsArrived(order_id=order_id, user_id=user_id, product_ids=[TEA]),
+        refunded(1, ANN, CUP),
+        delivered(1, ANN, TEA),
+        erased(ANN),
+    ]
+    await deliver(db, batch, [local])
+    assert await db.fetchval("select count(*) from reviews.bought") == 0
 
 
 async def test_writing_waits_for_a_refund_that_is_being_heard(reviews, local, db, heard):

@@ -186,6 +186,23 @@ async def test_where_no_rate_is_known_the_order_and_the_operator_are_told(trade)
     assert len(await told()) == 1
 
 
+async def test_a_shop_that_sells_without_a_rate_meanwhile_may_set_rates(trade):
+    await trade.olga.api("PUT", "/operator/tax-rates", 200, {"rates": [TEXAS]})
+    await trade.puts(await trade.lists(trade.bob))
+    path = f"{PREFIX}/operator/tax-rates"
+    seen = await trade.olga.http.get(path)
+    assert seen.json()["without_rate"] == []
+    await trade.buys(await trade.lives())
+
+    async def sold():
+        return (await trade.olga.http.get(path)).headers["ETag"] != seen.headers["ETag"]
+
+    await until(sold)
+    if_match = {"If-Match": seen.headers["ETag"]}
+    assert (await trade.olga.http.put(path, json={"rates": []}, headers=if_match)).status_code == 200
+    assert (await trade.olga.http.put(path, json={"rates": []}, headers=if_match)).status_code == 412
+
+
 def _counted():
     return metrics.sold_without_rate._value.get()
 

@@ -9,6 +9,7 @@ from starlette.applications import Starlette
 
 from mercat.ids import ProductId, UserId
 from mercat.kit.refusals import Invalid, NotFound
+from mercat.kit.signing import seal
 from mercat.kit.stand_ins import remote, serve_asks
 from mercat.wishlist import (
     API,
@@ -150,11 +151,18 @@ async def test_who_has_the_link_sees_the_list_and_only_that(wishlist):
         await wishlist.shared(gifts.share_token)
 
 
-async def test_the_link_of_the_first_list_opens_before_anything_is_on_it(wishlist):
+async def test_the_link_of_the_first_list_opens_before_anything_is_on_it(wishlist, db):
     [first] = await wishlist.lists(ANN)
     shared = await wishlist.shared(first.share_token)
     assert (shared.name, shared.items) == (FIRST_NAME, [])
     assert await wishlist.lists(ANN) == [first]
+    assert await db.fetchval("select count(*) from wishlist.list") == 0, "who looks writes nothing"
+
+
+async def test_links_that_0_1_0_made_open_the_first_list(wishlist, settings):
+    await wishlist.put(ANN, TEA)
+    token = seal(settings.key("shared wishlists"), int(ANN))
+    assert [item.product_id for item in (await wishlist.shared(token)).items] == [TEA]
 
 
 async def test_there_are_twenty_lists_however_many_ask_at_once(wishlist):

@@ -2,12 +2,14 @@
 
 import httpx
 import pytest
+from msgspec import ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 
 from mercat.kit.refusals import NotFound, Overloaded, Refusal
 from mercat.web.errors import error_page
 from mercat.web.router import Endpoint, Router
+from mercat.web.routes import located
 
 
 def says(words: str, **headers: str):
@@ -15,6 +17,22 @@ def says(words: str, **headers: str):
         return Response(f"{words} {request.path_params}", headers=headers)
 
     return handler
+
+
+@pytest.mark.parametrize(
+    ("body", "location"), [(b'{"offer_id": "off_1"}', "/products/7/offers/off_1"), (b"{}", None)]
+)
+async def test_what_was_made_is_where_its_answer_says_or_nowhere(body, location):
+    async def makes(request: Request) -> Response:
+        return Response(body, 201)
+
+    handler = located("/products/{product_id}/offers/{offer_id}", "/products/{product_id}/offers", makes)
+    request = Request({"type": "http", "path_params": {"product_id": "7"}})
+    if location is None:
+        with pytest.raises(ValidationError, match="offer_id"):
+            await handler(request)
+    else:
+        assert (await handler(request)).headers["location"] == location
 
 
 async def fails(request: Request) -> Response:

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from mercat.catalog import Offer, OfferTerms, QuantityRules, SalePrice
 from mercat.ids import OfferId, SellerId
 from mercat.kit import clock
-from mercat.kit.refusals import Invalid, NotFound, Refusal
+from mercat.kit.refusals import Invalid, NotFound, Refusal, Stale
 from mercat.quantity import Quantity
 from mercat.shop import Shop
 from mercat.web import rendering
@@ -33,6 +33,9 @@ LocalTime = Annotated[
     ),
 ]
 ZoneName = Annotated[str, Meta(min_length=1, max_length=60)]
+_SUGGESTED = "_suggested"
+"""The button that takes suggestions over; with a market's code behind it, what was shown as one."""
+_OTHERS_NOW = "Other prices are suggested now. Look at them, then take them over."
 _FIELDS = {
     "sale/price": "sale_price",
     "sale/until": "sale_until",
@@ -117,11 +120,14 @@ class PricePages:
         form = await self._pages.form(request)
         _, seller_id = await seller_of(request)
         offer = await self._offer(request, seller_id)
-        suggested = form.pop("_suggested", "")
+        shown = {name: form.pop(name) for name in [*form] if name.startswith(_SUGGESTED)}
         prices, errors = read_own_prices(form, offer.currency)
-        if suggested:  # one press takes them over; what is typed of other markets stays
-            rows = await rows_of(self._shop, offer)
-            prices |= {each.code: each.suggested for each in rows if each.suggested is not None}
+        if shown.pop(_SUGGESTED, ""):  # one press takes them over; what is typed of other markets stays
+            rows = await rows_of(self._shop, offer, form)
+            suggested = {each.code: each.suggested for each in rows if each.suggested is not None}
+            if shown != {f"{_SUGGESTED}_{code}": str(amount) for code, amount in suggested.items()}:
+                return await self.edit(request, refused=Stale(_OTHERS_NOW), market_prices=rows)
+            prices |= suggested
             errors = FormErrors({name: words for name, words in errors.items() if name not in prices})
         if not errors:
             try:

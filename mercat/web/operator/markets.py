@@ -68,8 +68,9 @@ ExchangeRate = Annotated[
 
 class MarketGiven(Struct, frozen=True, kw_only=True):
     """Countries, and how prices become theirs: by `percent`, then to the nearest multiple of `round_to` with
-    `less` taken off, as 1 and 0.01 make 9.99. `rate` suggests sellers a price of their own there, in the same
-    kind of price. `tax_included` is not read: the rates of tax say it."""
+    `less` taken off, as 1 and 0.01 make 9.99. `rate` suggests sellers a price of their own there, in the
+    shop's currency as all are, for a market whose money is worth that much: 0.92 suggests 9.20 for 10.00.
+    `tax_included` is not read: the rates of tax say it."""
 
     code: MarketCode
     name: MarketName
@@ -187,13 +188,23 @@ def rate_of(number: Decimal) -> int:
     return int(millionths)
 
 
+def rate_text(millionths: int) -> str:
+    """Write a rate of exchange as it is typed: 1.085."""
+    return f"{Decimal(millionths) / RATE_UNIT:f}"
+
+
 def _hundredths(given: Raw, pointer: str) -> int:
     try:
-        number: Decimal = number_of(given) * _HUNDREDTHS
-        if number != number.to_integral_value() or not HUNDREDTHS_LEAST <= number <= HUNDREDTHS_MOST:
-            raise ValueError(f"it has two decimals, from {PERCENT_LEAST} to {PERCENT_MOST:g}")
+        return hundredths_of(number_of(given))
     except ValueError as error:
         raise Invalid(f"This is no percentage: {error}.", pointer=pointer) from None
+
+
+def hundredths_of(percent: Decimal) -> int:
+    """Return a percentage in hundredths; ValueError where it cannot be one."""
+    number = percent * _HUNDREDTHS
+    if number != number.to_integral_value() or not HUNDREDTHS_LEAST <= number <= HUNDREDTHS_MOST:
+        raise ValueError(f"it has two decimals, from {PERCENT_LEAST} to {PERCENT_MOST:g}")
     return int(number)
 
 
@@ -232,6 +243,28 @@ class MarketForm(Struct, frozen=True, kw_only=True):
     rate: Annotated[float, Meta(gt=0, le=RATE_MOST / RATE_UNIT)] | None = None
 
 
+def _typed_market(asked: MarketForm) -> Market | FormErrors:
+    """Read a market that was typed, its numbers by the rules of the API."""
+    errors, percent, rate = FormErrors(), 0, None
+    try:
+        percent = hundredths_of(Decimal(str(asked.percent)))
+    except ValueError as error:
+        errors["percent"] = f"This is no percentage: {error}."
+    try:
+        rate = None if asked.rate is None else rate_of(Decimal(str(asked.rate)))
+    except ValueError as error:
+        errors["rate"] = f"This is no rate: {error}."
+    return errors or Market(
+        code=asked.code,
+        name=asked.name,
+        countries=asked.countries.replace(",", " ").split(),
+        percent=percent,
+        round_to=asked.round_to,
+        less=asked.less,
+        rate=rate,
+    )
+
+
 class PriceThere(NamedTuple):
     """What a product costs in a market."""
 
@@ -262,6 +295,7 @@ class MarketPages:
             refused.status if refused else (422 if form and form.errors else 200),
             known=known,
             included=await _tax_included(self._shop, known.markets),
+            rates={each.code: rate_text(each.rate) for each in known.markets if each.rate is not None},
             form=form or Form(MarketForm, self._typed(request, known)),
             wanted=wanted,
             product=product,
@@ -283,15 +317,9 @@ class MarketPages:
         asked = read_form(form, MarketForm, currency=self._shop.settings.currency)
         if isinstance(asked, FormErrors):
             return await self.markets(request, Form(MarketForm, form, asked))
-        market = Market(
-            code=asked.code,
-            name=asked.name,
-            countries=asked.countries.replace(",", " ").split(),
-            percent=round(asked.percent * _HUNDREDTHS),
-            round_to=asked.round_to,
-            less=asked.less,
-            rate=None if asked.rate is None else max(1, round(asked.rate * RATE_UNIT)),
-        )
+        market = _typed_market(asked)
+        if isinstance(market, FormErrors):
+            return await self.markets(request, Form(MarketForm, form, market))
         others = [each for each in standing.markets if each.code != market.code]
         return await self._set(request, [market, *others], version, "set", form)
 
@@ -323,7 +351,7 @@ class MarketPages:
             "percent": f"{market.percent / _HUNDREDTHS:g}",
             "round_to": rendering.decimal(market.round_to, currency),
             "less": rendering.decimal(market.less, currency),
-            "rate": "" if market.rate is None else f"{Decimal(market.rate) / RATE_UNIT:f}",
+            "rate": "" if market.rate is None else rate_text(market.rate),
         }
 
     async def _product(self, wanted: str) -> Product | None:

@@ -1,5 +1,6 @@
 """Rates of tax on the operator's desk: what they are, a preview, and where was sold to without one."""
 
+import re
 from contextlib import suppress
 from datetime import date, datetime
 from typing import Annotated
@@ -38,7 +39,7 @@ from mercat.pricing import (
 from mercat.shop import Shop
 from mercat.web.desk.products import check_seen
 from mercat.web.errors import message_of
-from mercat.web.forms import MONEY, Form, FormErrors, id_of, read_form
+from mercat.web.forms import MONEY, Form, FormErrors, id_of, number_in, read_form
 from mercat.web.operator.page import operator_page
 from mercat.web.pages import Pages
 from mercat.web.places import served_places
@@ -48,6 +49,9 @@ from mercat.web.session import with_role
 
 _PATH = "/operator/tax"
 _SHOWN_MAX = 400
+_VERSION_MAX = 2**31 - 1
+_SOLD_BESIDES = re.compile(r'-\d+"')
+"""What an ETag says behind the version of the rates: orders sold without one, which are shown but not set."""
 _SAID = {
     "imported": "The rates of the file stand from now on.",
     "taxed": "They pay tax again.",
@@ -177,7 +181,7 @@ class TaxApi:
         version, if_match = None, request.headers.get("if-match")
         if if_match is not None:
             stand = await self._shop.pricing.tax_rules()
-            check_seen(if_match, (await self._answer(stand)).headers["ETag"])
+            check_seen(_SOLD_BESIDES.sub('"', if_match), f'"{stand.version}"')
             version = stand.version
         return await self._answer(await self._shop.pricing.set_tax_rules(rules, version))
 
@@ -362,6 +366,7 @@ class TaxPages:
             "operator_tax.html",
             refused.status if refused else 200,
             built_in=known.built_in,
+            version=known.version,
             tax_provider=self._provider,
             rules=rules[:_SHOWN_MAX],
             count=len(rules),
@@ -379,10 +384,12 @@ class TaxPages:
         )
 
     async def upload(self, request: Request) -> Response:
-        content = await self._pages.upload(request, "file")
+        content, form = await self._pages.upload(request, "file"), await self._pages.form(request)
         await with_role(request, "operator")
+        standing = (await self._shop.pricing.tax_rules()).version
+        version = number_in(form.get("version"), standing, 0, _VERSION_MAX)
         try:
-            await self._shop.pricing.set_tax_rules(read_rules(content))
+            await self._shop.pricing.set_tax_rules(read_rules(content), version)
         except Refusal as refused:
             return await self.tax(request, refused)
         return self._pages.redirect(request, f"{_PATH}?said=imported")
