@@ -21,7 +21,7 @@ _LEASED_S = 55
 """A lease is a minute; ours ends a little earlier, for clocks that do not run alike."""
 _KEPT_EVERY_S = 15
 _LOOKS_EVERY_S = 0.5
-"""Whether a jump of the clock ended the lease, as where a machine slept: until it is renewed nothing is sold."""
+"""Whether a jump of the clock ended the lease, as where a machine slept: nothing is sold until then."""
 
 
 class WorkerLease:
