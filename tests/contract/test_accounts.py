@@ -1,7 +1,6 @@
 """What accounts promise: one account an e-mail, sessions that end, and of a card only its token."""
 
 import asyncio
-import statistics
 import time
 from datetime import timedelta
 from hashlib import sha256
@@ -218,8 +217,9 @@ async def test_an_unknown_email_takes_as_long_as_a_wrong_password(local):
     for n in range(9):
         known.append(await seconds(ANN.email))
         unknown.append(await seconds(f"nobody{n}@shop.example"))
-    # Without the hash of nobody an unknown e-mail is answered in a tenth of the time.
-    assert statistics.median(unknown) > statistics.median(known) / 3
+    # Without the hash of nobody an unknown e-mail is answered in a tenth of the time. The quickest of each are
+    # compared: others wait for a processor.
+    assert min(unknown) > min(known) / 3
 
 
 async def test_guessing_a_password_is_slowed_down_for_that_email_alone(accounts):

@@ -1,6 +1,7 @@
 """A connection that is handed back holds nothing."""
 
 import asyncio
+import uuid
 
 import pytest
 
@@ -33,7 +34,8 @@ async def test_who_leaves_before_a_statement_is_executed_leaves_no_table_held(po
             return found
 
         monkeypatch.setattr(type(connection._con), "_get_statement", get_statement)
-    asked = asyncio.create_task(events.fetch(_ASKED, 1))
+    new = f"{_ASKED} -- {uuid.uuid4()}"  # one that no test has left prepared
+    asked = asyncio.create_task(events.fetch(new, 1))
     await prepared.wait()
     assert await db.fetchval(_HELD) > 0
     asked.cancel()
