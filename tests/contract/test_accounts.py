@@ -217,8 +217,8 @@ async def test_an_unknown_email_takes_as_long_as_a_wrong_password(local):
     for n in range(9):
         known.append(await seconds(ANN.email))
         unknown.append(await seconds(f"nobody{n}@shop.example"))
-    # Without the hash of nobody an unknown e-mail is answered in a tenth of the time. The quickest of each are
-    # compared: others wait for a processor.
+    # Without the hash of nobody an unknown e-mail is answered in a tenth of the time.
+    # The quickest of each: others wait for a processor.
     assert min(unknown) > min(known) / 3
 
 
