@@ -112,7 +112,7 @@ async def prove(*owners: asyncpg.Connection) -> list[Finding]:
 
 
 async def _noticed(
-    owners: Sequence[asyncpg.Connection], law: Law, statements: str, tries: int = 3
+    owners: Sequence[asyncpg.Connection], law: Law, statements: str, tries: int = _TRIES
 ) -> Finding:
     """Break a law in one way and count what is noticed of it; again where the shop changed the same row."""
     try:

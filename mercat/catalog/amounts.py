@@ -26,10 +26,7 @@ _SIGNS: dict[str, tuple[str, ...]] = {
     "C$": ("CAD",),
     "A$": ("AUD",),
 }
-_PARTS = re.compile(
-    r"(?P<minus>[-\u2212]?)\s*(?P<before>[^\d\s.,'+-]{0,4})\s*(?P<rest>.*)",
-    re.DOTALL,
-)
+_PARTS = re.compile(r"(?P<minus>[-\u2212]?)\s*(?P<before>[^\d\s.,'+-]{0,4})\s*(?P<rest>.*)", re.DOTALL)
 _BODY = re.compile(
     r"(?P<minus>[-\u2212]?)(?P<number>\.?[0-9][0-9.,'\u2019 \u00a0\u202f]*)(?P<after>[^\d.,']{0,5})"
 )

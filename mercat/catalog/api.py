@@ -44,7 +44,7 @@ API = [
     Verb(Products.cards, reads=True, many=True),
     Verb(Products.names, reads=True, many=True),
     Verb(Products.shelved, reads=True, many=True),
-    Verb(Products.barcodes, reads=True, many=True),
+    Verb(Products.variants_for_sale, reads=True, many=True),
     Verb(Products.documents, reads=True),
     Verb(Products.histograms, reads=True),
     Verb(Categories.categories, reads=True),

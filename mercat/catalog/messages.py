@@ -598,12 +598,14 @@ class ShelvedProduct(Struct, frozen=True):
     category_name: str
 
 
-class Barcodes(Struct, frozen=True):
-    """How many variants of a product are offered, and the GTINs that are known of them."""
+class VariantForSale(Struct, frozen=True):
+    """A variant of which there are offers for sale."""
 
     product_id: ProductId
-    variants: int
-    gtins: list[str]
+    sku_id: SkuId
+    options: dict[str, str]
+    gtin: str | None
+    offer_ids: list[OfferId]
 
 
 class Breadcrumb(Struct, frozen=True):

@@ -10,18 +10,18 @@ import structlog
 from mercat.catalog.cached import CachedProducts
 from mercat.catalog.messages import (
     TEXTS,
-    Barcodes,
     Breadcrumb,
     Image,
     Product,
     ProductName,
     ShelvedProduct,
     Variant,
+    VariantForSale,
 )
-from mercat.catalog.rules import next_flip
+from mercat.catalog.rules import next_flip, offer_order
 from mercat.catalog.variants import in_order
 from mercat.events import Document, ProductChanged
-from mercat.ids import ProductId
+from mercat.ids import OfferId, ProductId, SkuId
 from mercat.kit import clock, codec, sql
 from mercat.kit.refusals import Gone, NotFound
 from mercat.kit.replicas import ONLY_PRIMARY, Replicas
@@ -124,10 +124,19 @@ class Products:
         rows = await self._db.fetch_all(queries.shelved, product_ids, key="product_id")
         return sql.rows(ShelvedProduct, rows)
 
-    async def barcodes(self, product_ids: list[ProductId]) -> list[Barcodes]:
-        """Answer the GTINs of products that are offered."""
-        rows = await self._db.fetch_all(queries.barcodes, product_ids, key="product_id")
-        return sql.rows(Barcodes, rows)
+    async def variants_for_sale(self, product_ids: list[ProductId]) -> list[VariantForSale]:
+        """Answer the variants of products that are for sale, each product's in their order."""
+        rows = await self._db.fetch_all(queries.variants_for_sale, product_ids, key="product_id")
+        return [
+            VariantForSale(
+                ProductId(row["product_id"]),
+                SkuId(row["sku_id"]),
+                codec.decode(row["options"], dict[str, str]),
+                row["gtin"],
+                [OfferId(each) for each in row["offer_ids"]],
+            )
+            for row in rows
+        ]
 
     async def documents(self, after: ProductId, limit: int = 1_000) -> list[ProductChanged]:
         """Answer all products by id, a page at a time: what an index is filled with anew."""
@@ -157,7 +166,7 @@ def _product(row: Any, currency: str, now: datetime) -> Product:
         raise Gone("This product is not sold here any more. Orders of it are kept.")
     variants = codec.decode(row["variants"], list[Variant]) if row["variants"] else []
     offers = [offer for variant in variants for offer in variant.offers]
-    offers.sort(key=lambda each: (not each.in_stock, each.condition != "new", each.price, each.offer_id))
+    offers.sort(key=offer_order)
     featured = next((offer for offer in offers if offer.offer_id == row["featured"]), None)
     flips = [at for each in offers if (at := next_flip(each.regular_price, each.sale, now))]
     images = codec.decode(row["images"], list[Image])

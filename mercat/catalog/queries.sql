@@ -682,12 +682,11 @@ select p.product_id, p.title, c.slug as category, c.names[array_upper(c.names, 1
 from catalog.product p join catalog.category c using (category_id)
 where p.product_id = any(:product_ids::bigint[]);
 
--- name: barcodes(product_ids)
-select k.product_id, count(*) as variants, array_remove(array_agg(k.gtin), null) as gtins
-from catalog.sku k
-where k.product_id = any(:product_ids::bigint[])
-    and exists (select from catalog.offer o where o.sku_id = k.sku_id and o.product_id = k.product_id and o.status <> 'archived')
-group by 1;
+-- name: variants_for_sale(product_ids)
+select k.product_id, k.sku_id, k.options::text, k.gtin, array_agg(o.offer_id) as offer_ids
+from catalog.sku k join catalog.offer o on o.product_id = k.product_id and o.sku_id = k.sku_id
+where k.product_id = any(:product_ids::bigint[]) and o.status = 'active'
+group by k.sku_id order by k.product_id, k.place, k.sku_id;
 
 -- name: documents(after, most, now)
 with page as (

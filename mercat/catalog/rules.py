@@ -17,12 +17,14 @@ from mercat.catalog.messages import (
     GivenTexts,
     Image,
     ImportVariant,
+    Offer,
     OfferReason,
     OfferStanding,
     OfferTerms,
     PriceEdit,
     PriceMove,
     PriceNow,
+    ProductOffer,
     ProductTexts,
     QuantityRules,
     SaleEdit,
@@ -48,6 +50,11 @@ _IDEOGRAPH = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]")
 _OTHER = re.compile(r"[^a-z0-9]+")
 _SLUG_MAX = 80
 GTIN_DIGITS = (8, 12, 13, 14)
+
+
+def offer_order(offer: Offer | ProductOffer) -> tuple[bool, bool, int, OfferId]:
+    """Return where an offer stands among others of a thing: what is there, new and cheap comes first."""
+    return not offer.in_stock, offer.condition != "new", offer.price, offer.offer_id
 
 
 def slug_of(name: str) -> str:

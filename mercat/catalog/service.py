@@ -86,7 +86,7 @@ class Catalog:
         self.cards = self._products.cards
         self.names = self._products.names
         self.shelved = self._products.shelved
-        self.barcodes = self._products.barcodes
+        self.variants_for_sale = self._products.variants_for_sale
         self.documents = self._products.documents
         self.histograms = self._products.histograms
 

@@ -16,14 +16,14 @@ _LETTERS_MAX = 1_000
 """Of a text."""
 _VARIANTS_MAX = 100
 _REVIEWS = 3
-_VARIES_BY = {
+VARIES_BY = {
     "color": "color",
     "colour": "color",
     "size": "size",
     "material": "material",
     "pattern": "pattern",
 }
-"""Options that schema.org has a word for."""
+"""Options that schema.org and Google have a word for."""
 _SCHEMA = "https://schema.org"
 Linked = dict[str, Any]
 
@@ -78,9 +78,7 @@ class LinkedProduct:
             shown |= {
                 "@type": "ProductGroup",
                 "productGroupID": str(product.product_id),
-                "variesBy": [
-                    f"{_SCHEMA}/{_VARIES_BY.get(name.casefold(), name)}" for name in product.options
-                ],
+                "variesBy": [f"{_SCHEMA}/{VARIES_BY.get(name.casefold(), name)}" for name in product.options],
                 "hasVariant": [self._variant(each) for each in product.variants[:_VARIANTS_MAX]],
             }
         else:
@@ -118,12 +116,12 @@ class LinkedProduct:
         }
         shown |= {"sku": str(variant.sku_id)} | self._codes(variant)
         for name, value in variant.options.items():
-            if word := _VARIES_BY.get(name.casefold()):
+            if word := VARIES_BY.get(name.casefold()):
                 shown[word] = value
         others = [
             {"@type": "PropertyValue", "name": name, "value": value}
             for name, value in variant.options.items()
-            if name.casefold() not in _VARIES_BY
+            if name.casefold() not in VARIES_BY
         ]
         if others:
             shown["additionalProperty"] = others

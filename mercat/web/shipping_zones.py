@@ -32,7 +32,8 @@ from mercat.ids import SellerId
 from mercat.kit.http import Answer
 from mercat.kit.rpc import Caller
 from mercat.shop import Shop
-from mercat.web.desk.products import check_seen, seller_id_of
+from mercat.web.desk.products import seller_id_of
+from mercat.web.preconditions import check_seen
 from mercat.web.router import PublicRoute
 from mercat.web.schemas import Amount, Price, is_given, minor, no_amount
 

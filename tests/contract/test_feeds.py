@@ -62,17 +62,20 @@ async def test_googles_feed_says_the_barcode_or_that_there_is_none(people):
     await people.shop.sellers.list_many(seller, ImportBatch(rows=rows))
     answer = await people.nobody.get("/feeds/google.xml")
     items = ElementTree.fromstring(answer.content).findall("channel/item")
-    found = {
-        item.findtext("title"): (item.findtext(G + "gtin"), item.findtext(G + "identifier_exists"))
+    found = [
+        (item.findtext("title"), item.findtext(G + "gtin"), item.findtext(G + "identifier_exists"))
         for item in items
-    }
-    assert found == {
-        "Çay Şöleni": ("4006381333931", None),
-        "Pot": (None, "no"),
-        "Pan": (None, "no"),
-        "Lid": (None, None),
-        "Tee": (None, None),
-    }
+    ]
+    assert sorted(found, key=str) == sorted(
+        [
+            ("Çay Şöleni", "4006381333931", None),
+            ("Pot", None, "no"),
+            ("Pan", None, "no"),
+            *(("Lid", code, None) for _, code in SIZES),
+            *((f"Tee ({size})", code, None) for size, code in SIZES),
+        ],
+        key=str,
+    )
     [link] = [item.findtext("link") or "" for item in items if item.findtext("title") == "Çay Şöleni"]
     assert link.endswith("/cay-soleni")
     assert (await people.nobody.get(urlsplit(link).path)).status_code == 200
@@ -87,3 +90,34 @@ async def test_googles_feed_says_the_condition_of_the_offer_that_is_featured(peo
         "channel/item"
     )
     assert item.findtext(G + "condition") == "refurbished"
+
+
+async def test_googles_feed_has_an_item_for_each_variant_that_is_for_sale(people, db):
+    seller = await people.shop.sellers.by_name("Feeder")
+    sizes = {"S": (900, 3, "active"), "M": (1_100, 0, "active"), "L": (1_300, 3, "draft")}
+    row = ImportRow(
+        external_id="tee",
+        title="Tee",
+        options={"Size": [*sizes], "Fit": ["Slim"]},
+        variants=[
+            ImportVariant(price, stock, {"Size": size, "Fit": "Slim"}, images=[f"/media/art/{size}.svg"])
+            for size, (price, stock, _) in sizes.items()
+        ],
+    )
+    await people.shop.sellers.list_many(seller, ImportBatch(rows=[row]))
+    await db.execute("update catalog.offer set status = 'draft' where price = 1300")
+    items = ElementTree.fromstring((await people.nobody.get("/feeds/google.xml")).content).findall(
+        "channel/item"
+    )
+    names = ("size", "price", "availability")
+    assert [[item.findtext(G + name) for name in names] for item in items] == [
+        ["S", "9.00 USD", "in_stock"],
+        ["M", "11.00 USD", "out_of_stock"],
+    ]
+    assert len({item.findtext(G + "item_group_id") for item in items}) == 1
+    assert len({item.findtext(G + "id") for item in items}) == 2
+    for item in items:
+        link = item.findtext("link") or ""
+        assert link.endswith(f"?variant={item.findtext(G + 'id')}")
+        address = urlsplit(link)
+        assert (await people.nobody.get(f"{address.path}?{address.query}")).status_code == 200

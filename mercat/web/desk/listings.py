@@ -49,11 +49,12 @@ from mercat.sellers import SellerListing
 from mercat.shop import Shop
 from mercat.web.desk.listing_form import EditListingForm, as_form, read_change
 from mercat.web.desk.page import departments, desk_page, seller_of
-from mercat.web.desk.products import check_seen, seller_id_of
+from mercat.web.desk.products import seller_id_of
 from mercat.web.errors import message_of
 from mercat.web.forms import Form, FormErrors, errors_of, id_of
 from mercat.web.idempotency import key_of
 from mercat.web.pages import Pages
+from mercat.web.preconditions import check_seen
 from mercat.web.router import Endpoint, PublicRoute
 from mercat.web.schemas import (
     Amount,

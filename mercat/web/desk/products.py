@@ -23,7 +23,7 @@ from mercat.catalog import (
 from mercat.ids import OfferId, ProductId, SellerId, SkuId
 from mercat.inventory import Stock, StockCount, StockQuantity
 from mercat.kit.http import Answer
-from mercat.kit.refusals import ConditionMissing, Forbidden, NotFound, Refusal, Stale
+from mercat.kit.refusals import Forbidden, NotFound, Refusal, Stale
 from mercat.kit.rpc import Caller
 from mercat.shop import Shop
 from mercat.web import rendering
@@ -35,6 +35,7 @@ from mercat.web.errors import RefusalMessage, message_of
 from mercat.web.forms import Form, FormErrors, errors_of, id_of, read_form
 from mercat.web.idempotency import key_of
 from mercat.web.pages import Pages
+from mercat.web.preconditions import check_seen, version_of
 from mercat.web.router import Endpoint, PublicRoute
 from mercat.web.schemas import (
     Amount,
@@ -51,7 +52,6 @@ from mercat.web.schemas import (
 )
 from mercat.web.table_query import AFTER, CHOICE_MAX, TableQuery, as_csv, choice, every, link
 
-_VERSION_DIGITS_MAX = 18
 _PRODUCTS: dict[str, tuple[str, ...]] = {"q": (), "status": get_args(Status), "sort": get_args(OfferSort)}
 
 _SORT: OfferSort = "newest"
@@ -248,27 +248,6 @@ def _stock_shown(stock: Stock) -> Answer:
         low_mark=stock.low_mark,
     )
     return Answer(shown, headers={"ETag": f'"{stock.version}"'})
-
-
-def check_seen(if_match: str | None, tag: str) -> bool:
-    """Say whether a request names what it has seen; Stale where that is not what stands. A weak tag matches
-    nothing (RFC 9110, 13.1.1)."""
-    if if_match is None:
-        return False
-    tags = [each.strip() for each in if_match.split(",")]
-    if tags != ["*"] and tag not in tags:
-        raise Stale
-    return True
-
-
-def version_of(if_match: str | None) -> int:
-    """Read the version in an ETag of ours; one that is not ours, or weak, matches nothing (RFC 9110, 13)."""
-    if if_match is None:
-        raise ConditionMissing
-    digits = if_match.strip().removeprefix('"').removesuffix('"')
-    if not (digits.isascii() and digits.isdigit() and len(digits) <= _VERSION_DIGITS_MAX):
-        raise Stale
-    return int(digits)
 
 
 API = [

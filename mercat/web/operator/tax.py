@@ -37,12 +37,12 @@ from mercat.pricing import (
     tax_declaration,
 )
 from mercat.shop import Shop
-from mercat.web.desk.products import check_seen
 from mercat.web.errors import message_of
 from mercat.web.forms import MONEY, Form, FormErrors, id_of, number_in, read_form
 from mercat.web.operator.page import operator_page
 from mercat.web.pages import Pages
 from mercat.web.places import served_places
+from mercat.web.preconditions import check_seen
 from mercat.web.router import Endpoint, PublicRoute
 from mercat.web.schemas import Amount, PageLimit, number_of
 from mercat.web.session import with_role
