@@ -49,6 +49,12 @@ async def test_followers_are_right_whatever_order_partitions_come_in(settings):
     assert report["cancelled"] > 0
 
 
+async def test_seeds_leave_no_promotion_standing_for_the_next(settings, db):
+    """A shop has 500 at most, and may be asked for more seeds."""
+    await sweep(settings, 1, 3)
+    assert await db.fetchval("select count(*) from promotions.promotion where deleted_at is null") == 1
+
+
 async def test_a_seed_does_the_same_again(settings):
     assert (await sweep(settings, 41, 3))["run"] == (await sweep(settings, 41, 3))["run"]
     assert (await sweep(settings, 41, 1))["run"] != (await sweep(settings, 42, 1))["run"]

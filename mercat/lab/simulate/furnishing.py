@@ -56,7 +56,9 @@ async def furnish(stage: Stage, seed: int, dice: random.Random, now: datetime) -
     coupons = random.Random(f"{seed}/promotions")
     few = f"FEW{seed}-{uuid.uuid4().hex[:8]}"  # a seed may be run again in the same database
     coupon = NewPromotion(name="A few", then={"percent": 20}, code=few, limit=coupons.randint(1, 3))
-    await shop.promotions.add(coupon)
+    if stage.promotion:  # of the seed before: so many may stand at once
+        await shop.promotions.remove(stage.promotion)
+    stage.promotion = (await shop.promotions.add(coupon)).promotion.promotion_id
     flash, sale = await _open_a_sale(stage, sellers[0], dice, now)
     for n in range(_SHOPPERS):
         user_id = (await shop.accounts.guest()).user_id

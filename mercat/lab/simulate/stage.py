@@ -12,6 +12,7 @@ from mercat.app import build_shop
 from mercat.cart import Spent
 from mercat.checkout import purchases
 from mercat.flashsale import ADMIT, REMOVE, gate_key
+from mercat.ids import PromotionId
 from mercat.kit import batching
 from mercat.kit.clock import clock
 from mercat.kit.refusals import Overloaded
@@ -43,6 +44,8 @@ class Stage:
         self.one, self.two, self.recovery = processes
         self.processes = processes
         self.reader = reader
+        self.promotion: PromotionId | None = None
+        """The one that stands for this seed."""
 
     @classmethod
     @asynccontextmanager
