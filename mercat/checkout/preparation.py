@@ -183,6 +183,7 @@ class Preparation:
             except Refusal as refusal:
                 drafts.append(refusal)
         reduced = await self._reduced_many(drafts, offers)
+        await self._deliver_anew(drafts, reduced, offers)
         offers |= await self._offers_besides(drafts, reduced, offers)
         given = Given(offers, spendable, commissions)
         records: list[PendingOrder | Refusal] = []
@@ -220,6 +221,38 @@ class Preparation:
         }
         found = dict(zip(asks, await self._promotions.reduce_many(list(asks.values())), strict=True))
         return [found.get(n, Reduced()) for n in range(len(drafts))]
+
+    async def _deliver_anew(
+        self, drafts: "list[_Draft | Refusal]", reduced: list[Reduced], offers: dict[OfferId, Offer]
+    ) -> None:
+        """Choose the delivery anew where what is taken off may leave a part below what its delivery is free
+        from, and answer what promotions take off then."""
+        again: list[int] = []
+        asks: list[ReductionAsk] = []
+        for n, (draft, taken) in enumerate(zip(drafts, reduced, strict=True)):
+            if isinstance(draft, Refusal) or draft.quoted or not taken.reductions:
+                continue
+            if any(not part.price for part in draft.method.parts):
+                again.append(n)
+                asks.append(draft.reducing(offers).ask(None, draft.place))
+        if not again:
+            return
+        for n, taken in zip(again, await self._promotions.reduce_many(asks), strict=True):
+            drafts[n] = await self._sent_anew(drafts[n], taken, offers)
+        for n, taken in enumerate(await self._reduced_many([drafts[n] for n in again], offers)):
+            reduced[again[n]] = taken
+
+    async def _sent_anew(
+        self, draft: "_Draft | Refusal", taken: Reduced, offers: dict[OfferId, Offer]
+    ) -> "_Draft | Refusal":
+        """Answer a purchase with its delivery as it costs after promotions."""
+        assert not isinstance(draft, Refusal)
+        off = rules.taken_off(draft.lines, taken.reductions)
+        code = draft.wanted.ask.shipping_method
+        try:
+            return draft._replace(method=await self._method(draft.place, code, draft.lines, offers, off))
+        except Refusal as refusal:
+            return refusal
 
     async def _offers_besides(
         self,
@@ -334,10 +367,6 @@ class Preparation:
         if draft.quoted:
             return draft.lines, draft.method, draft.quoted.totals, _held(draft.quoted)
         caller, method, place = draft.wanted.caller, draft.method, draft.place
-        if reduced.reductions and any(not part.price for part in method.parts):
-            # What is taken off may leave a part below what its delivery is free from.
-            reducing = draft.reducing(given.offers)
-            method, reduced = await self._delivered(reducing, place, draft.wanted.ask.shipping_method)
         known = await self._known(draft, given)
         lines, _, reduced = await self._given(draft.lines, known, reduced, place.country)
         totals = await self._total(caller.user_id, lines, place, method, reduced)

@@ -12,6 +12,9 @@ from mercat.kit.wal import WalEvent, lsn_of, shown, wait
 
 queries = sql.load("mercat.kit")
 PARTITION = 1_000_000
+_PLAINLY = 8_160
+"""Bytes of a row up to which it is stored as it is. Most orders are told in more than the 2 kB beyond which
+PostgreSQL compresses, by a method that costs more time than the room is worth."""
 _WAITS_S = 1.0
 """For who may have missed that the log has grown, twice so long."""
 
@@ -115,7 +118,7 @@ class PostgresLog:
                 with suppress(asyncpg.DuplicateTableError, asyncpg.UniqueViolationError):  # another relay's
                     await self.db.execute(
                         f"create table if not exists events.log_{number:06d} partition of events.log "
-                        f"for values from ({low}) to ({high})"
+                        f"for values from ({low}) to ({high}) with (toast_tuple_target = {_PLAINLY})"
                     )
                 self._partitions.add(number)
 

@@ -7,7 +7,6 @@ pays them without it: it is taken out first, of a unit, of a delivery and of wha
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from itertools import chain
 from typing import NamedTuple
 
 from msgspec import structs
@@ -204,13 +203,19 @@ def _take_off(reductions: Sequence[Reduction], amounts: Sequence[int], deliverie
         borne, each = (off.by_sellers, taken) if reduction.by_seller else (off.waived, waived)
         for n, amount in enumerate(each):
             borne[n] += amount
-        if any(chain(taken, waived)):
-            off.applied.append(structs.replace(reduction.discount, amount=sum(taken), shipping=sum(waived)))
+        goods, shipping = sum(taken), sum(waived)
+        if goods or shipping:
+            discount = reduction.discount
+            if (goods, shipping) != (discount.amount, discount.shipping):
+                discount = structs.replace(discount, amount=goods, shipping=shipping)
+            off.applied.append(discount)
     return off
 
 
 def _take(asked: Sequence[int], taken: list[int], amounts: Sequence[int]) -> list[int]:
     """Take off what is left of what is asked, note it, and answer it."""
+    if not any(asked):
+        return [0] * len(asked)
     now = [min(part, amounts[n] - taken[n]) for n, part in enumerate(asked)]
     for n, amount in enumerate(now):
         taken[n] += amount

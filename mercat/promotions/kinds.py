@@ -48,11 +48,13 @@ def shared(amount: int, reducible: Reducible) -> Taken:
     """Take an amount off all lines together, at most what is left of them, by largest remainder.
 
     Where remainders tie, the older offer is first, wherever its line stands."""
-    amount = min(amount, sum(reducible.left)) // reducible.step
-    places = sorted(range(len(reducible.left)), key=lambda n: reducible.goods[n].offer_id)
+    left, step = reducible.left, reducible.step
+    amount = min(amount, sum(left)) // step
+    offer_ids = [line.offer_id for line in reducible.goods]
+    places = sorted(range(len(left)), key=offer_ids.__getitem__)
     lines = [0] * len(places)
-    for n, part in zip(places, money.allocate(amount, [reducible.left[n] for n in places]), strict=True):
-        lines[n] = part * reducible.step
+    for n, part in zip(places, money.allocate(amount, [left[n] for n in places]), strict=True):
+        lines[n] = part * step
     return Taken(lines)
 
 

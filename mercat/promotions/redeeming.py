@@ -53,7 +53,7 @@ class Redeeming:
             granted = rules.grant(new, [people_of[ask.checkout_id] for ask in new], known)
             decided = {ask.checkout_id: each for ask, each in zip(new, granted, strict=True)}
             if new:
-                written = await self._write(db, new, decided, known.promotions)
+                written = await self._write(db, new, decided, known.promotions, people_of)
                 if len(written) < len(new):  # given up at this moment, by who took it over
                     told |= _told(await db.fetch(queries.look, [rules.FIRST_ORDERS], [], checkout_ids))
         return [told[each] if each in told else decided[each] for each in checkout_ids]
@@ -64,11 +64,12 @@ class Redeeming:
         asks: list[Redeem],
         decided: dict[CheckoutId, UsedUp | None],
         counts: Mapping[PromotionId, rules.Counted],
+        people_of: Mapping[CheckoutId, list[str]],
     ) -> list[Any]:
         rows: list[tuple[Any, ...]] = []
         by_person: list[tuple[Any, ...]] = []
         for ask in asks:
-            refused, people = decided[ask.checkout_id], self.persons(ask.user_id, ask.email)
+            refused, people = decided[ask.checkout_id], people_of[ask.checkout_id]
             counted = {} if refused else rules.person_counts(ask.uses, counts, people)
             rows.append(
                 (

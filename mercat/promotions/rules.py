@@ -8,6 +8,7 @@ then the first. No order of lines matters, and no price falls below nothing.
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from msgspec import Struct, structs
@@ -45,19 +46,24 @@ FIRST_ORDERS = PromotionId(0)
 
 
 class LiveRule(NamedTuple):
-    """A promotion with its terms as they are read: each condition and the benefit with its value."""
+    """A promotion with its terms as they are read: each condition and the benefit with its value.
+
+    What each basket asks of it is worked out once, when it is read."""
 
     promotion: Promotion
+    order: tuple[int, int]
+    automatic: bool
+    """It needs no code."""
     of_lines: list[tuple[Any, Any]]
     of_baskets: list[tuple[Any, Any]]
     benefit: Any
     value: Any
-    words: str = ""
+    delivers: bool
+    """It is about the delivery."""
+    gives: bool
+    """Something comes along for nothing."""
+    words: str
     """What it does, for shoppers."""
-
-    @property
-    def order(self) -> tuple[int, int]:
-        return -self.promotion.priority, self.promotion.promotion_id
 
     @property
     def is_limited(self) -> bool:
@@ -96,20 +102,17 @@ class _Candidate(NamedTuple):
 
 
 class _Step(NamedTuple):
-    """What a candidate takes off each line and each delivery, or why it takes nothing."""
+    """What a candidate takes off each line and each delivery, in all `amount`, or why it takes nothing."""
 
     candidate: _Candidate
     lines: list[int]
     parts: list[int]
+    amount: int
     why: Why | None = None
 
     @property
-    def amount(self) -> int:
-        return sum(self.lines) + sum(self.parts)
-
-    @property
     def gives(self) -> bool:
-        return getattr(self.candidate.rule.benefit, "GIVES", False)
+        return self.candidate.rule.gives
 
 
 def live(promotion: Promotion, currency: str = "USD") -> LiveRule:
@@ -117,14 +120,19 @@ def live(promotion: Promotion, currency: str = "USD") -> LiveRule:
     when = read_terms(CONDITIONS, promotion.when, "/when")
     then = read_terms(BENEFITS, promotion.then, "/then")
     [(name, value)] = then.items()
-    conditions = [(CONDITIONS[each], given) for each, given in when.items()]
+    benefit = BENEFITS[name]
+    conditions = [(CONDITIONS[each], when[each]) for each in sorted(when)]
     return LiveRule(
-        promotion,
-        [each for each in conditions if hasattr(each[0], "fits")],
-        [each for each in conditions if hasattr(each[0], "holds")],
-        BENEFITS[name],
-        value,
-        wording.does_in_words(promotion, currency),
+        promotion=promotion,
+        order=(-promotion.priority, promotion.promotion_id),
+        automatic=promotion.code is None and not promotion.has_codes,
+        of_lines=[each for each in conditions if hasattr(each[0], "fits")],
+        of_baskets=[each for each in conditions if hasattr(each[0], "holds")],
+        benefit=benefit,
+        value=value,
+        delivers=getattr(benefit, "DELIVERY", False),
+        gives=getattr(benefit, "GIVES", False),
+        words=wording.does_in_words(promotion, currency),
     )
 
 
@@ -184,11 +192,12 @@ def _candidates(
     sellers = {line.seller_id for line in ask.goods}
     candidates: list[_Candidate] = []
     looked_at: dict[PromotionId, KnownCode | None] = {}
-    for rule in sorted(rules, key=lambda each: each.order):
+    for rule in sorted(rules, key=attrgetter("order")):
         promotion = rule.promotion
         code = by_promotion.get(promotion.promotion_id)
-        automatic = promotion.code is None and not promotion.has_codes
-        if code is None and not (automatic and _is_live(promotion, now) and _concerns(promotion, sellers)):
+        if code is None and not (
+            rule.automatic and _is_live(promotion, now) and _concerns(promotion, sellers)
+        ):
             continue
         looked_at[promotion.promotion_id] = code
         lines = _meant(rule, ask.goods)
@@ -203,13 +212,9 @@ def _candidates(
     return candidates, codes, looked_at
 
 
-def has_ended(promotion: Promotion, now: datetime) -> bool:
-    return promotion.ends_at is not None and promotion.ends_at <= now
-
-
 def state_of(promotion: Promotion, now: datetime) -> PromotionState:
     """Say whether a promotion is live, scheduled or ended."""
-    if has_ended(promotion, now):
+    if promotion.ends_at is not None and promotion.ends_at <= now:
         return "ended"
     return "scheduled" if promotion.starts_at is not None and now < promotion.starts_at else "live"
 
@@ -220,18 +225,18 @@ def on_goods(
     """List what applies to goods by itself now, in its order: what it does, and what it asks for."""
     return [
         PromotionOnGoods(rule.promotion.name, rule.words, wording.asks_in_words(rule.promotion, currency))
-        for rule in sorted(rules, key=lambda each: each.order)
-        if _is_public(rule.promotion) and _is_live(rule.promotion, now) and _meant(rule, [goods])
+        for rule in sorted(rules, key=attrgetter("order"))
+        if _is_public(rule) and _is_live(rule.promotion, now) and _meant(rule, [goods])
     ]
 
 
-def _is_public(promotion: Promotion) -> bool:
+def _is_public(rule: LiveRule) -> bool:
     """Say whether a promotion may apply for anybody, without a code."""
-    coded = promotion.code is not None or promotion.has_codes
+    promotion = rule.promotion
     used_up = (promotion.limit is not None and promotion.uses >= promotion.limit) or (
         promotion.budget is not None and promotion.spent >= promotion.budget
     )
-    return not coded and not used_up and "customer_group" not in promotion.when
+    return rule.automatic and not used_up and "customer_group" not in promotion.when
 
 
 def _is_live(promotion: Promotion, now: datetime) -> bool:
@@ -244,18 +249,21 @@ def _concerns(promotion: Promotion, sellers: Iterable[SellerId]) -> bool:
 
 def _meant(rule: LiveRule, goods: Sequence[PricedGoods]) -> list[int]:
     """Answer which lines a promotion is about; a seller's, their own alone."""
-    seller_id = rule.promotion.seller_id
+    seller_id, of_lines = rule.promotion.seller_id, rule.of_lines
     return [
         n
         for n, line in enumerate(goods)
-        if seller_id in (None, line.seller_id)
+        if (seller_id is None or seller_id == line.seller_id)
         and not line.is_money
-        and all(kind.fits(value, line) for kind, value in rule.of_lines)
+        and (not of_lines or all(kind.fits(value, line) for kind, value in of_lines))
     ]
 
 
-def _refusal(rule: LiveRule, matching: list[PricedGoods], known: Known, now: datetime) -> Why | None:
-    """Say why a promotion does not apply to these lines of this shopper; None where it does."""
+def _refusal(
+    rule: LiveRule, matching: list[PricedGoods], known: Known, now: datetime, but: str = ""
+) -> Why | None:
+    """Say why a promotion does not apply to these lines of this shopper; None where it does. `but`: a
+    condition that is not asked."""
     promotion = rule.promotion
     state = state_of(promotion, now)
     if state != "live":
@@ -271,14 +279,10 @@ def _refusal(rule: LiveRule, matching: list[PricedGoods], known: Known, now: dat
         return "code_used_up"
     if not matching:
         return "not_for_these_goods"
-    return next(
-        (
-            kind.WHY
-            for kind, value in sorted(rule.of_baskets, key=lambda each: each[0].NAME)
-            if not kind.holds(value, matching, known.shopper)
-        ),
-        None,
-    )
+    for kind, value in rule.of_baskets:
+        if but != kind.NAME and not kind.holds(value, matching, known.shopper):
+            return kind.WHY
+    return None
 
 
 def _best(candidates: list[_Candidate], ask: ReductionAsk, known: Known, currency: str) -> list[_Step]:
@@ -299,41 +303,36 @@ def _carry_out(plan: list[_Candidate], ask: ReductionAsk, currency: str) -> list
     left = [line.unit_price * line.quantity for line in ask.goods]
     parts = ask.parts or []
     parts_left = [part.shipping for part in parts]
+    step = money.step(currency)
     steps: list[_Step] = []
     for each in plan:
-        rule, sellers = each.rule, {ask.goods[n].seller_id for n in each.lines}
+        rule, goods = each.rule, [ask.goods[n] for n in each.lines]
+        sellers = {line.seller_id for line in goods}
         reached = [n for n, part in enumerate(parts) if part.seller_id in sellers]
-        taken = rule.benefit.take(
-            rule.value,
-            Reducible(
-                [ask.goods[n] for n in each.lines],
-                [left[n] for n in each.lines],
-                [parts_left[n] for n in reached],
-                money.step(currency),
-            ),
-        )
+        reducible = Reducible(goods, [left[n] for n in each.lines], [parts_left[n] for n in reached], step)
+        taken = rule.benefit.take(rule.value, reducible)
         lines, waived = [0] * len(left), [0] * len(parts_left)
         for n, off in zip(each.lines, taken.lines, strict=False):
             lines[n] = off
         for n, off in zip(reached, taken.parts, strict=False):
             waived[n] = off
-        step = _Step(each, lines, waived)
+        amount = sum(lines) + sum(waived)
         budget = rule.promotion.budget
-        unknown = ask.parts is None and getattr(rule.benefit, "DELIVERY", False)
-        if budget is not None and rule.promotion.spent + step.amount > budget:
-            step = _nothing(step, "code_used_up")
-        elif not step.amount and not unknown and not step.gives:
-            step = _nothing(step, "does_not_combine" if steps else "not_for_these_goods")
-        for n, off in enumerate(step.lines):
+        unknown = ask.parts is None and rule.delivers
+        why: Why | None = None
+        if budget is not None and rule.promotion.spent + amount > budget:
+            why = "code_used_up"
+        elif not amount and not unknown and not rule.gives:
+            why = "does_not_combine" if steps else "not_for_these_goods"
+        if why:
+            steps.append(_Step(each, [0] * len(left), [0] * len(parts_left), 0, why))
+            continue
+        for n, off in enumerate(lines):
             left[n] -= off
-        for n, off in enumerate(step.parts):
+        for n, off in enumerate(waived):
             parts_left[n] -= off
-        steps.append(step)
+        steps.append(_Step(each, lines, waived, amount))
     return steps
-
-
-def _nothing(step: _Step, why: Why) -> _Step:
-    return _Step(step.candidate, [0] * len(step.lines), [0] * len(step.parts), why)
 
 
 def _reduction(step: _Step) -> Reduction:
@@ -391,15 +390,11 @@ def _free_from(rules: Sequence[LiveRule], ask: ReductionAsk, known: Known, now: 
     for rule in rules:
         promotion = rule.promotion
         least = promotion.when.get("min_subtotal")
-        automatic = promotion.code is None and not promotion.has_codes
-        if not (
-            least and automatic and getattr(rule.benefit, "DELIVERY", False) and _is_live(promotion, now)
-        ):
+        if not (rule.delivers and rule.automatic and least and _is_live(promotion, now)):
             continue
         matching = [ask.goods[n] for n in _meant(rule, ask.goods)]
-        others = [each for each in rule.of_baskets if each[0].NAME != "min_subtotal"]
-        there = sum(line.unit_price * line.quantity for line in matching)
-        if matching and not _refusal(rule._replace(of_baskets=others), matching, known, now):
+        if matching and not _refusal(rule, matching, known, now, but="min_subtotal"):
+            there = sum(line.unit_price * line.quantity for line in matching)
             missing.append(max(0, least - there))
     return min(missing, default=None)
 

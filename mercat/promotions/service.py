@@ -60,6 +60,7 @@ class StandingRules(NamedTuple):
 
     live: dict[PromotionId, rules.LiveRule]
     by_seller: dict[SellerId | None, list[rules.LiveRule]]
+    """Those that need no code."""
     shared: dict[str, rules.KnownCode]
     by_person: list[PromotionId]
     asks_who: bool
@@ -151,7 +152,7 @@ class Promotions:
                 raise Invalid(f"It was used {after.uses} times already.", pointer="/limit")
             if after.budget is not None and after.budget < after.spent:
                 raise Invalid("More than that was given already.", pointer="/budget")
-            if rules.has_ended(before, now) and not rules.has_ended(after, now):
+            if rules.state_of(before, now) == "ended" != rules.state_of(after, now):
                 await _check_room(db, after)
             await db.execute(queries.change, promotion_id, *_columns(after))
             if "code" in given:
@@ -297,8 +298,9 @@ class Promotions:
         uses: dict[tuple[str, PromotionId], int] = {}
         bought: set[str] = set()
         groups: dict[int, set[str]] = {}
-        people_of = [self.redeeming.persons(ask.user_id, ask.email) for ask in asks]
+        people_of: list[list[str]] = [[]] * len(asks)
         if standing.asks_who:
+            people_of = [self.redeeming.persons(ask.user_id, ask.email) for ask in asks]
             every = [person for persons in people_of for person in persons]
             rows = await self._db.fetch(queries.facts, [ask.user_id for ask in asks], every, by_person)
             for row in rows:
@@ -328,7 +330,8 @@ class Promotions:
         for rule in (rules.live(_promotion(row), self._currency) for row in rows):
             promotion = rule.promotion
             found.live[promotion.promotion_id] = rule
-            found.by_seller.setdefault(promotion.seller_id, []).append(rule)
+            if rule.automatic:
+                found.by_seller.setdefault(promotion.seller_id, []).append(rule)
             if code := promotion.code:
                 found.shared[normal_code(code)] = rules.KnownCode(code, promotion.promotion_id)
             if promotion.limit_per_customer is not None:
@@ -348,7 +351,7 @@ class Promotions:
 async def _check_room(db: Any, promotion: Promotion) -> None:
     """Refuse one more that stands than a seller, or the shop, may have; who sets up at once waits."""
     now = clock.now()
-    if rules.has_ended(promotion, now):
+    if rules.state_of(promotion, now) == "ended":
         return
     await db.execute(queries.lock_standing, promotion.seller_id)
     if await db.fetchval(queries.count_standing, promotion.seller_id, now) >= STANDING_MAX:
