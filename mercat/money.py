@@ -82,6 +82,8 @@ def allocate(amount: int, weights: Sequence[int]) -> list[int]:
     total = sum(weights)
     if total == 0 or amount == 0:
         return [0] * len(weights)
+    if amount == total:
+        return list(weights)
     if len(weights) == 1:
         return [amount]
     shares = [divmod(amount * weight, total) for weight in weights]

@@ -14,7 +14,7 @@ from mercat import money
 from mercat.analytics.engine import Fact, LookRow, ProductNamed
 from mercat.catalog import ShelvedProduct
 from mercat.events import ProductChanged, ThingsLookedAt
-from mercat.ids import LineId, ProductId
+from mercat.ids import LineId, ProductId, SellerId
 from mercat.orders import Owed, OwedPart, SoldLine, SoldOrder, UnitsMoved
 from mercat.payments import BookedOrder, RefundBooked
 
@@ -95,17 +95,14 @@ def _common(order: SoldOrder, line: SoldLine, shelves: Shelves, buyer: int) -> d
 
 def _sold(order: SoldOrder, booked: BookedOrder | None, base: dict[LineId, dict[str, Any]]) -> list[Fact]:
     commissions = _commissions(order, booked)
-    seen: set[tuple[Any, ...]] = set()
-
-    def first(*group: Any) -> int:
-        fresh = group not in seen
-        seen.add(group)
-        return int(fresh)
-
+    seen: set[Any] = set()
     facts: list[Fact] = []
     for line in order.lines:
         common = base[line.order_line_id]
         seller, product, category = common["seller"], common["product"], common["category"]
+        groups = (0, (1, seller), (2, category), (3, product), (4, seller, category), (5, seller, product))
+        firsts = [int(group not in seen) for group in groups]
+        seen.update(groups)
         facts.append(
             Fact(
                 kind="sold",
@@ -117,12 +114,12 @@ def _sold(order: SoldOrder, booked: BookedOrder | None, base: dict[LineId, dict[
                 tax=line.tax,
                 shipping=line.shipping,
                 commission=commissions[line.order_line_id],
-                first=first("order"),
-                first_seller=first("seller", seller),
-                first_category=first("category", category),
-                first_product=first("product", product),
-                first_seller_category=first("seller, category", seller, category),
-                first_seller_product=first("seller, product", seller, product),
+                first=firsts[0],
+                first_seller=firsts[1],
+                first_category=firsts[2],
+                first_product=firsts[3],
+                first_seller_category=firsts[4],
+                first_seller_product=firsts[5],
                 **common,
             )
         )
@@ -133,15 +130,16 @@ def _commissions(order: SoldOrder, booked: BookedOrder | None) -> dict[LineId, i
     """Split the commission of an order's capture by seller as it was booked, then by line."""
     if booked is None:
         return {line.order_line_id: 0 for line in order.lines}
-    sellers = list(dict.fromkeys(line.seller_id for line in order.lines))
-    kept = [max(0, booked.commissions.get(seller_id, 0)) for seller_id in sellers]
-    prices = [sum(line.gross for line in order.lines if line.seller_id == each) for each in sellers]
-    of_sellers = split(booked.commission, kept if sum(kept) else prices)
+    lines_of: dict[SellerId, list[SoldLine]] = {}
+    for line in order.lines:
+        lines_of.setdefault(line.seller_id, []).append(line)
+    kept = [max(0, booked.commissions.get(seller_id, 0)) for seller_id in lines_of]
+    if not any(kept):
+        kept = [sum(line.gross for line in own) for own in lines_of.values()]
     found: dict[LineId, int] = {}
-    for seller_id, commission in zip(sellers, of_sellers, strict=True):
-        own = [line for line in order.lines if line.seller_id == seller_id]
-        parts = split(commission, [line.gross for line in own])
-        found |= {line.order_line_id: part for line, part in zip(own, parts, strict=True)}
+    for own, commission in zip(lines_of.values(), split(booked.commission, kept), strict=True):
+        for line, part in zip(own, split(commission, [line.gross for line in own]), strict=True):
+            found[line.order_line_id] = part
     return found
 
 
@@ -278,6 +276,8 @@ def split(amount: int, weights: Sequence[int]) -> list[int]:
     """Split an amount by weights to the last cent; evenly where all of them are nothing."""
     if not weights:
         return []
+    if len(weights) == 1:
+        return [amount]
     whole = [max(0, weight) for weight in weights]
     if not any(whole):
         whole = [1] * len(whole)

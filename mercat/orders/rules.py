@@ -76,10 +76,22 @@ class Shares(NamedTuple):
         return self.price - self.discount + self.tax + self.shipping
 
     def plus(self, more: "Shares") -> "Shares":
-        return Shares(*(a + b for a, b in zip(self, more, strict=True)))
+        return Shares(
+            self.price + more.price,
+            self.discount + more.discount,
+            self.tax + more.tax,
+            self.shipping + more.shipping,
+            self.seller_discount + more.seller_discount,
+        )
 
     def minus(self, less: "Shares") -> "Shares":
-        return Shares(*(a - b for a, b in zip(self, less, strict=True)))
+        return Shares(
+            self.price - less.price,
+            self.discount - less.discount,
+            self.tax - less.tax,
+            self.shipping - less.shipping,
+            self.seller_discount - less.seller_discount,
+        )
 
 
 BySeller = dict[SellerId, Shares]
@@ -331,7 +343,8 @@ def shipping_by_part(amounts: Amounts, lines: Lines) -> dict[SellerId, int]:
 def _goods_of(amounts: Amounts, lines: Lines) -> BySeller:
     parts: BySeller = {}
     for line, part in zip(lines.values(), _by_line(amounts, lines).values(), strict=True):
-        parts[line.seller_id] = parts.get(line.seller_id, Shares()).plus(part)
+        before = parts.get(line.seller_id)
+        parts[line.seller_id] = before.plus(part) if before else part
     return parts
 
 
@@ -359,6 +372,9 @@ def _spread(
 ) -> None:
     """Add an amount to lines by what they cost; evenly where they cost nothing."""
     if not amount:
+        return
+    if len(among) == 1:
+        into[among[0]] += amount
         return
     weights = [prices[line_id] for line_id in among]
     shares = money.allocate(abs(amount), weights if any(weights) else [1] * len(weights))
