@@ -94,6 +94,10 @@ def bench(  # noqa: PLR0913  - an option is a parameter
         int | None, typer.Option(min=1, max=100, help="restarts: how often all workers are replaced (10).")
     ] = None,
     hot: Annotated[bool, typer.Option("--hot", help="checkout: every order takes one same offer.")] = False,
+    promotions: Annotated[
+        bool,
+        typer.Option("--promotions", help="checkout: each order has three automatic promotions and a code."),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Measure a shop of its own, beside a floor that this machine reaches in the same run, and audit it."""
@@ -107,6 +111,7 @@ def bench(  # noqa: PLR0913  - an option is a parameter
         "lines": lines,
         "times": times,
         "hot": hot,
+        "promotions": promotions,
     }
     raise typer.Exit(bench_of(name, seconds, options, as_json=as_json))
 

@@ -67,7 +67,7 @@ def test_an_option_of_another_benchmark_is_refused(name, options, capsys):
 
 def test_every_option_is_some_benchmarks():
     taken = set().union(*(options_of(name) for name in NAMES))
-    assert {"people", "products", "rate", "fault", "lines", "hot"} <= taken
+    assert {"people", "products", "rate", "fault", "lines", "hot", "promotions"} <= taken
 
 
 class _Shop:
@@ -81,3 +81,8 @@ def test_baskets_have_so_many_lines_and_the_hot_one(lines, hot):
     some = [next(baskets) for _ in range(400)]
     assert {len(each) for each in some} == {lines}
     assert all("0" in each for each in some) == hot
+
+
+def test_baskets_have_the_code_that_is_given():
+    offers = cast(Any, [7])
+    assert next(ShopperPool(cast(Any, _Shop), [], offers, 1, code="TEN")._baskets)["codes"] == '["TEN"]'

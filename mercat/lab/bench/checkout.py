@@ -16,6 +16,7 @@ from mercat.lab.bench import floors
 from mercat.lab.bench.load import Load, Result, request
 from mercat.lab.bench.report import Report
 from mercat.lab.bench.shop import audited, memory_mb, opened, staff
+from mercat.promotions import NewPromotion
 from mercat.shop import Shop
 
 _BUYERS = 2_000
@@ -46,13 +47,22 @@ class ShopperPool:
     comes back as they are. Nobody comes twice at once."""
 
     def __init__(
-        self, shop: Shop, buyers: list[Buyer], offers: list[OfferId], lines: int = 2, *, hot: bool = False
+        self,
+        shop: Shop,
+        buyers: list[Buyer],
+        offers: list[OfferId],
+        lines: int = 2,
+        *,
+        hot: bool = False,
+        code: str = "",
     ) -> None:
-        """`lines` in a cart; `hot`: the first of them is the same in all."""
+        """`lines` in a cart; `hot`: the first of them is the same in all; `code`: of a promotion, in each."""
         self._store = shop.host.store
         self._heads = [_head(buyer) for buyer in buyers]
         self._carts = [f"cart:{buyer.user_id}" for buyer in buyers]
-        self._baskets = itertools.cycle([_basket(offers, n, lines, hot=hot) for n in range(len(offers))])
+        codes = {"codes": codec.text([code])} if code else {}
+        baskets = [codes | _basket(offers, n, lines, hot=hot) for n in range(len(offers))]
+        self._baskets = itertools.cycle(baskets)
         self._ready: deque[int] = deque()
         self._empty: deque[int] = deque(range(len(buyers)))
         self._keys = itertools.count()
@@ -124,12 +134,14 @@ def _head(buyer: Buyer) -> tuple[bytes, bytes]:
     return before, after
 
 
-async def checkout(seconds: float, lines: int = 2, *, hot: bool = False) -> Report:
+async def checkout(seconds: float, lines: int = 2, *, hot: bool = False, promotions: bool = False) -> Report:
     """Measure the best rate in closed loop, then half, nine tenths and twice of it in open loop."""
     async with opened() as connection, staff(connection) as shop:
         offers = await stock_shelves(shop)
-        crowd = ShopperPool(shop, await invite(shop, _BUYERS), offers, lines, hot=hot)
-        many = ShopperPool(shop, await invite(shop, _CROWD + _CROWD // 2), offers, lines, hot=hot)
+        code = await promote(shop) if promotions else ""
+        crowd = ShopperPool(shop, await invite(shop, _BUYERS), offers, lines, hot=hot, code=code)
+        everybody = await invite(shop, _CROWD + _CROWD // 2)
+        many = ShopperPool(shop, everybody, offers, lines, hot=hot, code=code)
         for each in (crowd, many):
             while await each.fill():
                 pass
@@ -163,6 +175,7 @@ async def checkout(seconds: float, lines: int = 2, *, hot: bool = False) -> Repo
         more={
             "lines": lines,
             "hot": hot,
+            "promotions": promotions,
             "orders": best.statuses[201],
             "statuses": _counted(best),
             "rate_by_tenth": best.rates(),
@@ -203,6 +216,20 @@ async def stock_shelves(shop: Shop) -> list[OfferId]:
         await shop.inventory.receive(f"bench/{n}", [Line(listed.offer_id, 10_000_000)], seller_id)
         offers.append(listed.offer_id)
     return offers
+
+
+async def promote(shop: Shop) -> str:
+    """Set up three promotions that every basket has, and one by a code whose uses are counted; its code."""
+    code = "WELCOME10"
+    terms: list[dict[str, Any]] = [
+        {"then": {"percent": 10}, "when": {"min_subtotal": 1_000}},
+        {"then": {"amount": 100}, "when": {"min_quantity": 2}},
+        {"then": {"free_shipping": True}},
+        {"then": {"percent": 5}, "code": code, "limit": 1_000_000_000},
+    ]
+    for n, each in enumerate(terms):
+        await shop.promotions.add(NewPromotion(name=f"Promotion {n}", **each))
+    return code
 
 
 async def invite(shop: Shop, people: int) -> list[Buyer]:
