@@ -1,10 +1,14 @@
 """What promotions promise over the API: codes in the cart, quotes, exact limits, who bears what, and why."""
 
+import asyncio
+
+import httpx
 import pytest
 import waiting
 from market import market as market
 from market import why
 
+from mercat.promotions import Promotions
 from mercat.web.routes import PREFIX
 
 
@@ -322,3 +326,39 @@ async def test_a_guests_codes_come_along_when_they_sign_in(market, people):
     signed_in = await people.nobody.post(f"{PREFIX}/sessions", json=account, headers=headers)
     assert signed_in.status_code == 201
     assert (await market.ok(people.shopper, "GET", "/cart"))["discount"] == 1.0
+
+
+async def _guest(people):
+    token = (await people.nobody.post(f"{PREFIX}/sessions/guest")).json()["token"]
+    headers = {"authorization": f"Bearer {token}"}
+    transport = people.nobody._transport
+    return httpx.AsyncClient(transport=transport, base_url=people.nobody.base_url, headers=headers)
+
+
+async def test_delivery_that_a_promotion_makes_cost_again_is_asked_for_once_for_a_set(market, monkeypatch):
+    rate = {"code": "standard", "name": "Post", "price": 5.0, "days": 3, "free_above": 28.0}
+    zones = {"zones": [{"name": "Home", "countries": ["US"], "methods": [rate]}]}
+    await market.ok(market.people.operator, "PUT", "/operator/shipping-zones", zones)
+    await market.promotion({"percent": 10}, code="TEN", limit=100)
+    offer, buyers = await market.lists(), [await _guest(market.people) for _ in range(6)]
+    ways = [await market.way(each) for each in buyers]
+    for each in buyers:
+        await market.puts(offer, 3, each)
+    for each in buyers[1:]:
+        await market.gives("TEN", each)
+    reduce_many, asked = Promotions.reduce_many, []
+
+    async def counted(self, asks):
+        asked.append(len(asks))
+        return await reduce_many(self, asks)
+
+    monkeypatch.setattr(Promotions, "reduce_many", counted)
+    orders = await asyncio.gather(
+        *(market.buys(way, each, email="a@example.com") for way, each in zip(ways, buyers, strict=True))
+    )
+    shown = [
+        await market.ok(each, "GET", f"/orders/{order.json()['order_id']}")
+        for each, order in zip(buyers, orders, strict=True)
+    ]
+    assert [(each["discount"], each["shipping"]) for each in shown] == [(0, 0)] + [(3.0, 5.0)] * 5
+    assert len(asked) <= 9, "three for each set, of which there may be three; each by itself would be eleven"
