@@ -7,6 +7,8 @@ import shutil
 import subprocess
 import tempfile
 import time
+from collections import Counter
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -44,13 +46,13 @@ class Broker:
 
     user, password = "mercat", "a+b/c"
 
-    def __init__(self, *, secure: bool = False) -> None:
+    def __init__(self, *, secure: bool = False, ports: Sequence[int] = (), more: str = "") -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="mercat-kafka-"))
-        self._ports = [str(free_port()), str(free_port())]
+        self._ports = [str(port) for port in ports or (free_port(), free_port())]
         self._process: subprocess.Popen | None = None
         self.address = f"127.0.0.1:{self._ports[0]}"
         self.certificate = self._folder / "certificate.pem"
-        self._more = self._secured() if secure else {}
+        self._more = self._secured() if secure else self._told(more) if more else {}
         self.start()
         atexit.register(self._end)
 
@@ -60,9 +62,12 @@ class Broker:
         port, controller = self._ports
         where = {"port": port, "controller": controller, "folder": self._folder}
         told = SECURE.format(**where, user=self.user, password=self.password)
-        (more := self._folder / "more.properties").write_text(told)
         known = f"--add-scram SCRAM-SHA-512=[name={self.user},password={self.password}]"
-        return {"MORE": str(more), "FORMAT": known}
+        return {**self._told(told), "FORMAT": known}
+
+    def _told(self, properties: str) -> dict[str, str]:
+        (more := self._folder / "more.properties").write_text(properties)
+        return {"MORE": str(more)}
 
     def start(self) -> None:
         said = (self._folder / "said").open("ab")
@@ -94,14 +99,57 @@ class Broker:
         return f"shop-{os.getpid()}-{next(_number)}"
 
     def _end(self) -> None:
-        self.die()
+        if self._process:
+            self.die()
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+ONE_OF_THREE = """
+node.id={number}
+controller.quorum.voters={voters}
+offsets.topic.replication.factor=3
+transaction.state.log.replication.factor=3
+transaction.state.log.min.isr=2
+broker.session.timeout.ms=3000
+broker.heartbeat.interval.ms=500
+"""
+
+
+class ThreeBrokers:
+    """A cluster in which each broker is a controller too, and each partition is on all three."""
+
+    def __init__(self) -> None:
+        ports = [(free_port(), free_port()) for _ in range(3)]
+        voters = ",".join(f"{n}@127.0.0.1:{controller}" for n, (_, controller) in enumerate(ports, 1))
+        self.brokers = [
+            Broker(ports=pair, more=ONE_OF_THREE.format(number=n, voters=voters))
+            for n, pair in enumerate(ports, 1)
+        ]
+        self.address = ",".join(each.address for each in self.brokers)
+        for each in self.brokers:
+            each.answers()
+
+    def leads(self, topic: str) -> Broker:
+        """The broker that leads most partitions of a topic."""
+        asked = AdminClient({"bootstrap.servers": self.address, "log_level": 0})
+        partitions = asked.list_topics(topic, timeout=20).topics[topic].partitions.values()
+        [(number, _)] = Counter(each.leader for each in partitions).most_common(1)
+        return self.brokers[number - 1]
+
+    def end(self) -> None:
+        for each in self.brokers:
+            each._end()
+
+
+def prepared() -> None:
+    """Skip where there is no Kafka."""
+    if not RUN.exists():
+        pytest.skip("Kafka is not prepared (make kafka; needs Java 17+ and Maven)")
 
 
 @cache
 def broker() -> Broker:
-    if not RUN.exists():
-        pytest.skip("Kafka is not prepared (make kafka; needs Java 17+ and Maven)")
+    prepared()
     started = Broker()
     started.answers()
     return started

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from msgspec.structs import replace
@@ -35,9 +36,9 @@ class DyingConnection:
         self._db, self._moments = db, moments
 
     def __getattr__(self, name: str) -> Any:
-        async def ask(*given: Any) -> Any:
+        async def ask(*given: Any, **named: Any) -> Any:
             self._moments.pass_one()
-            answer = await getattr(self._db, name)(*given)
+            answer = await getattr(self._db, name)(*given, **named)
             self._moments.pass_one()
             return answer
 
@@ -60,7 +61,10 @@ class Replaced:
     def settings(self) -> Settings:
         return _with(self._told, self.kept)
 
-    async def use(self, settings: Mapping[str, str]) -> None:
+    def guarded(self, part: str, way: Way) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    async def use(self, settings: Mapping[str, str], *, for_good: bool = False) -> None:
         self.moments.pass_one()
         self.kept = dict(settings)
         self.moments.pass_one()

@@ -2,16 +2,18 @@
 
 import asyncio
 import signal
+import socket
 import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from waiting import until
 
+from mercat.embedded.processes import wait_until
 from mercat.embedded.valkey import STORE, server
 from mercat.kit.refusals import Unavailable
 from mercat.kit.valkey import Store, ValkeyServer
@@ -199,6 +201,26 @@ class Valkeys:
             return view
         finally:
             await asked.close()
+
+
+@contextmanager
+def one_valkey(folder: Path) -> Iterator[str]:
+    """Run a server alone, as it might be on another machine; give its address."""
+    port = free_port()
+    words = [f"--port {port}", "--bind 127.0.0.1", f"--dir {folder}", "--save ''"]
+    words += [f"--{name} {value}" for name, value in STORE.items()]
+    process = subprocess.Popen([server(), *" ".join(words).split()], stdout=subprocess.DEVNULL)
+    try:
+        wait_until(lambda: _listens(port), 10)
+        yield f"valkey://127.0.0.1:{port}"
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as asked:
+        return asked.connect_ex(("127.0.0.1", port)) == 0
 
 
 @asynccontextmanager

@@ -23,6 +23,7 @@ from mercat.analytics.messages import (
     ReportAsk,
     SavedView,
 )
+from mercat.embedded import Home
 from mercat.events import Look, ThingsLookedAt
 from mercat.ids import BatchId, ExperimentId, SellerId, UserId, ViewId
 from mercat.kit import clock, codec, sql
@@ -54,11 +55,14 @@ _REBUILT_WITHIN_S = 24 * 3_600
 
 def socket_of(settings: Settings) -> Path:
     """Return where the process with the engine answers: in the shop's folder, or beside the database's socket
-    where that path is too long for one."""
+    where that path is too long for one; the database may have moved from there."""
     own = (settings.data / "analytics" / "ask.sock").absolute()
-    if len(str(own)) <= _SOCKET_PATH_MAX or not settings.postgres_host.startswith("/"):
+    if len(str(own)) <= _SOCKET_PATH_MAX:
         return own
-    return Path(settings.postgres_host).parent / "analytics.sock"
+    if settings.postgres_host.startswith("/"):
+        return Path(settings.postgres_host).parent / "analytics.sock"
+    sockets = Home(settings.data).place("sockets")
+    return sockets / "analytics.sock" if sockets else own
 
 
 def keeper_of(settings: Settings) -> tuple[Keeper, Neighbour]:

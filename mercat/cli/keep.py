@@ -15,7 +15,7 @@ import typer
 
 from mercat import settings
 from mercat.cli.options import HERE, Data, opened_shop
-from mercat.embedded import Home, Trouble
+from mercat.embedded import Home, Trouble, moved_in
 from mercat.embedded import archive as archives
 from mercat.embedded.archive import BUCKETS, Archive
 from mercat.embedded.backup import Restored, back_up, drop_slot, prune, streams, told_in_log
@@ -51,6 +51,8 @@ def backup(
             drop_slot(shop)
             _say("The shop keeps no log elsewhere any more. What is there can be restored.")
             return
+        if elsewhere := moved_in(data).get("postgres_host"):
+            raise Trouble(f"The database is on {elsewhere}: back it up there, by PostgreSQL's own means.")
         if not where:
             raise Trouble("Say where the backup goes: mercat backup DIR")
         kept = Archive.at(where, data)

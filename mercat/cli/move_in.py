@@ -1,45 +1,47 @@
 """`mercat move-in`: an open shop on one machine goes over to the engines of a settings file, part by part."""
 
 import asyncio
+import contextlib
+import fcntl
 import os
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import asyncpg
 import httpx
 import typer
 from rich.console import Console
 from rich.table import Table
+from valkey.exceptions import ValkeyError
 
 from mercat import settings, settings_file
 from mercat.audit import audit_shop
 from mercat.cli.checking import environment_of
 from mercat.cli.moves.analytics import ReportFacts
+from mercat.cli.moves.carts import CartKeys
+from mercat.cli.moves.database import ShopDatabase
+from mercat.cli.moves.guard import guarded
 from mercat.cli.moves.log import FactsLog
 from mercat.cli.moves.mover import MoveState, PartMover, states
-from mercat.cli.moves.parts import MovingPart, PartAway, PlacesDiffer, Way, of_part, without
+from mercat.cli.moves.parts import MovingPart, OneWriter, PartAway, PlacesDiffer, Way, of_part, without
 from mercat.cli.moves.pictures import PictureFiles
 from mercat.cli.moves.search import SearchIndex
 from mercat.cli.options import HERE, Data, needs_shop
 from mercat.cli.run import replace_workers
 from mercat.embedded import Connection, Home, Trouble, moved_in, record_moved_in
-from mercat.kit import sql
+from mercat.embedded.home import try_lock
 from mercat.kit.db_errors import AWAY
 from mercat.kit.refusals import Refusal
 from mercat.search import BrokenIndex
 
-locks = sql.load("mercat.kit")
 _console = Console(stderr=True)
 commands = typer.Typer()
 PARTS: dict[str, type[MovingPart]] = {
-    each.name: each for each in (PictureFiles, SearchIndex, ReportFacts, FactsLog)
+    each.name: each for each in (PictureFiles, SearchIndex, ReportFacts, FactsLog, CartKeys, ShopDatabase)
 }
 """In the order in which they move."""
 _NOT_MOVED_HERE = {
-    "postgres_host": "the database ([postgres] main)",
-    "store_url": "carts and sessions ([valkey] store)",
-    "cache_url": "the cache ([valkey] cache)",
     "orders_shards": "orders into several databases ([orders.shards])",
 }
 """What a file may name and this command does not move."""
@@ -67,7 +69,7 @@ def move_in(
         if named not in PARTS:
             raise Trouble(f"There is no part {named!r} that moves. There are: {', '.join(PARTS)}.")
     needs_shop(data)
-    shop = Home(data).running()
+    shop = Home(data).engines()
     if not shop or not shop.open:
         raise Trouble(f"The shop in {data} is not open. Parts move while it is: mercat serve --data {data}")
     asyncio.run(_show(shop) if status else _carry_out(shop, to, only, back, dry_run=dry_run))
@@ -108,7 +110,7 @@ def _plan_of(shop: Connection, known: Mapping[str, MoveState], to: Path | None, 
 
 def _check_variables(shop: Connection, part: type[MovingPart], now: Mapping[str, str]) -> None:
     """Refuse a part that the shop was opened with elsewhere: what we keep would win over it unseen."""
-    ours = {f"MERCAT_{name.upper()}" for name in now}
+    ours = {f"MERCAT_{name.upper()}" for name in now} | shop.environment().keys()  # of `mercat serve` itself
     given = {
         name.removeprefix("MERCAT_").lower(): value
         for name, value in environment_of(Path(shop.data)).items()
@@ -121,20 +123,19 @@ def _check_variables(shop: Connection, part: type[MovingPart], now: Mapping[str,
 
 
 async def _carry_out(shop: Connection, to: Path | None, only: str, back: str, *, dry_run: bool) -> None:
-    db = await asyncpg.connect(**shop.postgres())
+    db = MoveRowsOf(shop)
     try:
-        if not await db.fetchval(locks.try_lock, "move-in"):
-            raise Trouble("Another `mercat move-in` works on this shop. Wait for it.")
-        known = await states(db)
-        plan = _plan_of(shop, known, to, only, back)
-        _check_one_at_a_time(plan, {name for name, state in known.items() if state.step != "moved"})
-        mover = PartMover(db, OpenShop(shop), lambda: _laws(shop), _console.print)
-        for kind, way, there in plan:
-            part = kind(_told(shop, there))
-            if dry_run:
-                _console.print(f"{kind.name} {way}: {await part.plan(way)}.")
-            else:
-                await mover.move(part, way, there)
+        with alone(Path(shop.data)):
+            known = await states(db)
+            plan = _plan_of(shop, known, to, only, back)
+            _check_one_at_a_time(plan, {name for name, state in known.items() if state.step != "moved"})
+            mover = PartMover(db, OpenShop(shop), lambda: _laws(shop), _console.print)
+            for kind, way, there in plan:
+                part = kind(told_of(shop, there))
+                if dry_run:
+                    _console.print(f"{kind.name} {way}: {await part.plan(way)}.")
+                else:
+                    await mover.move(part, way, there)
     except (
         Refusal,
         PartAway,
@@ -142,12 +143,44 @@ async def _carry_out(shop: Connection, to: Path | None, only: str, back: str, *,
         BrokenIndex,
         httpx.HTTPError,
         asyncpg.PostgresError,
+        ValkeyError,
         *AWAY,
     ) as away:
         reason = str(away).strip() or type(away).__name__
         raise Trouble(f"{reason} The shop goes on as it is. Run this again: it goes on too.") from None
+
+
+@contextlib.contextmanager
+def alone(data: Path) -> Generator[None]:
+    """Move one part of a shop at a time. The lock goes with its process, not with a database that moves."""
+    descriptor = os.open(data / "move.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        if not try_lock(descriptor, fcntl.LOCK_EX):
+            raise Trouble("Another `mercat move-in` works on this shop. Wait for it.")
+        yield
     finally:
-        await db.close()
+        os.close(descriptor)
+
+
+class MoveRowsOf:
+    """The rows of a shop's moves, in its database, wherever that is when they are asked for."""
+
+    def __init__(self, shop: Connection) -> None:
+        self._shop = shop
+
+    async def fetch(self, query: str, *given: Any) -> list[Any]:
+        db = await asyncpg.connect(**self._now())
+        try:
+            return await db.fetch(query, *given)
+        finally:
+            await db.close()
+
+    async def execute(self, query: str, *given: Any) -> Any:
+        return await self.fetch(query, *given)
+
+    def _now(self) -> dict[str, Any]:
+        engines = Home(self._shop.data).engines() or self._shop
+        return engines.where_it_is().postgres()
 
 
 def _check_one_at_a_time(plan: Plan, unfinished: set[str]) -> None:
@@ -163,7 +196,7 @@ def _check_one_at_a_time(plan: Plan, unfinished: set[str]) -> None:
         plan.sort(key=lambda each: each[0].name not in unfinished)
 
 
-def _told(shop: Connection, there: Mapping[str, str]) -> settings.Settings:
+def told_of(shop: Connection, there: Mapping[str, str]) -> settings.Settings:
     """Return the settings of the shop's workers, with those of a part as if it were there."""
     given = {f"MERCAT_{name.upper()}": value for name, value in there.items()}
     return settings.load({**_of_workers(shop), **given, "MERCAT_MOVING": ""})
@@ -183,12 +216,17 @@ class OpenShop:
     def now(self) -> dict[str, str]:
         return moved_in(self._data)
 
-    async def use(self, settings: Mapping[str, str]) -> None:
+    def guarded(self, part: str, way: Way) -> contextlib.AbstractContextManager[None]:
+        return guarded(self._data, part, way)
+
+    async def use(self, settings: Mapping[str, str], *, for_good: bool = False) -> None:
         former = moved_in(self._data)
         record_moved_in(self._data, settings)
         try:
             await asyncio.to_thread(replace_workers, self._data)
         except Trouble:
+            if for_good:
+                raise
             record_moved_in(self._data, former)
             await asyncio.to_thread(replace_workers, self._data)
             raise
@@ -203,11 +241,7 @@ async def _laws(shop: Connection) -> str:
 
 
 async def _show(shop: Connection) -> None:
-    db = await asyncpg.connect(**shop.postgres())
-    try:
-        known, now = await states(db), moved_in(Path(shop.data))
-    finally:
-        await db.close()
+    known, now = await states(MoveRowsOf(shop)), moved_in(Path(shop.data))
     table = Table("part", "where it answers", "state")
     for name, part in PARTS.items():
         state = known.get(name)
@@ -216,6 +250,8 @@ async def _show(shop: Connection) -> None:
             table.add_row(name, *((_shown(address), "moved") if state and address else ("this machine", "")))
         else:
             place = "in both" if address else "this machine"
+            if isinstance(part, OneWriter):
+                place = _shown(address) if address else "this machine"
             table.add_row(name, place, f"{state.step}, {state.way}")
     for what in _NOT_MOVED_HERE.values():
         table.add_row(what.partition(" (")[0], "this machine", "not moved by this command")
@@ -224,5 +260,5 @@ async def _show(shop: Connection) -> None:
 
 def _shown(address: str) -> str:
     """Return an address without who may ask there."""
-    scheme, _, place = address.partition("://")
-    return f"{scheme}://{place.rpartition('@')[2]}"
+    scheme, mark, place = address.rpartition("://")
+    return f"{scheme}{mark}{place.rpartition('@')[2]}"

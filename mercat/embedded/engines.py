@@ -62,7 +62,7 @@ def engines(
             wait_ready(group.all)
             connection = group.connection()
             home.announce(connection)
-            yield connection
+            yield connection.where_it_is()
         finally:
             group.stop()
 

@@ -10,7 +10,7 @@ import secrets
 import shutil
 import tempfile
 from collections.abc import Generator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -88,6 +88,22 @@ class Connection:
         password = derive(self.secret_key, role)
         socket = quote(self.postgres_host, safe="")
         return f"postgresql://{role}:{password}@/{self.postgres_database}?host={socket}&port={self.postgres_port}"
+
+    def where_it_is(self) -> "Connection":
+        """Return how to reach the shop's database and store where they are now: `mercat move-in` may have
+        moved them to servers elsewhere. TLS is told by variables of libpq's."""
+        now = moved_in(Path(self.data))
+        if tls := now.get("postgres_tls", "disable").replace("disable", ""):
+            os.environ["PGSSLMODE"] = tls
+            os.environ["PGSSLROOTCERT"] = now.get("postgres_tls_root") or "system"
+        return replace(
+            self,
+            postgres_host=now.get("postgres_host", self.postgres_host),
+            postgres_port=int(now.get("postgres_port", self.postgres_port)),
+            postgres_database=now.get("postgres_database", self.postgres_database),
+            store_url=now.get("store_url", self.store_url),
+            cache_url=now.get("cache_url", self.cache_url),
+        )
 
     def libpq(self, role: str = OWNER) -> dict[str, str]:
         """Environment for `psql` and `pgbench`, so that no password shows in a list of processes."""
@@ -264,7 +280,13 @@ class Home:
         return self.path / "shop.json"
 
     def running(self) -> Connection | None:
-        """Find the shop that runs here, or the engines that some command started here."""
+        """Find the shop that runs here, or the engines that some command started here: where its database and
+        its store are now."""
+        engines = self.engines()
+        return engines.where_it_is() if engines else None
+
+    def engines(self) -> Connection | None:
+        """Find the engines that run here, also those whose part of the shop has moved elsewhere."""
         try:
             descriptor = os.open(self.path / "lock", os.O_RDONLY)
         except OSError:

@@ -174,6 +174,7 @@ class Postgres(Engine):
             self.remark = f"PostgreSQL's files are in {self.folder}: {account} cannot enter {self.home.path}"
         self.end_leftovers(self.folder)
         self._clear_sockets()
+        self._take_copy()
         if not self.folder.exists():
             self._initialise()
         version = (self.folder / "PG_VERSION").read_text().strip()
@@ -198,7 +199,7 @@ class Postgres(Engine):
             self.process is not None
             and len(lines) > 7
             and lines[0] == str(self.process.pid)
-            and lines[7].strip() == "ready"
+            and lines[7].strip() in ("ready", "standby")
         )
 
     def last_words(self) -> str:
@@ -231,6 +232,18 @@ class Postgres(Engine):
         folder.mkdir(mode=0o700)
         if self.account:
             os.chown(folder, *self.account)
+
+    @property
+    def copy(self) -> Path:
+        """Where the files lie that take the place of ours at the next start: the shop's database comes back
+        from another server. The folder has this name once it is complete."""
+        return self.folder.with_name("postgres.copy")
+
+    def _take_copy(self) -> None:
+        """Put the files in place that came from another server. Ours are of before they went there."""
+        if self.copy.exists():
+            shutil.rmtree(self.folder, ignore_errors=True)
+            self.copy.rename(self.folder)
 
     def _initialise(self) -> None:
         """All of it or nothing: the folder gets its name when it is complete and on disk."""

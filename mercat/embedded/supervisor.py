@@ -284,7 +284,7 @@ class Supervisor:
         self.connection = replace(connection, open=True)
         self.home.announce(self.connection)
         notify.tell("READY=1")
-        self.opened(self.connection)
+        self.opened(self.connection.where_it_is())
 
     def _bind(self) -> None:
         """Take the port, once for each worker that listens; the kernel shares connections out among them."""

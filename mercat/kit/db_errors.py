@@ -18,12 +18,14 @@ AWAY = (
     asyncpg.CannotConnectNowError,
     asyncpg.InsufficientResourcesError,  # its disk is full, its memory, its connections
     asyncpg.PostgresSystemError,
+    asyncpg.ReadOnlySQLTransactionError,  # it is being handed over to another server
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,  # a connection that died in the middle of something
     OSError,
     TimeoutError,
 )
-"""The database is away (SQLSTATE 08, 53, 57, 58, or no answer): what was asked may have happened, or not."""
+"""The database is away (SQLSTATE 08, 53, 57, 58, 25006, or no answer): what was asked may have
+happened, or not."""
 
 
 def unavailable(error: BaseException) -> Unavailable:

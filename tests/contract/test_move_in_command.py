@@ -21,8 +21,8 @@ from mercat.shop import FOLLOWERS
         ((), "Give one of --to FILE, --back PART and --status."),
         (("--status", "--back", "log"), "Give one of --to FILE, --back PART and --status."),
         (
-            ("--back", "carts"),
-            "There is no part 'carts' that moves. There are: pictures, search, analytics, log.",
+            ("--back", "letters"),
+            "There is no part 'letters' that moves. There are: pictures, search, analytics, log, carts, ",
         ),
         (("--status",), "There is no shop in"),
     ],
@@ -53,7 +53,7 @@ def test_parts_that_an_open_shop_has_elsewhere_already_are_not_touched(tmp_path,
     """By a variable that somebody has set, or at another address."""
     shop = Connection(str(tmp_path), "key", "/run", 5432, "mercat", "unix:///s", "unix:///c", supervisor=1)
     file = tmp_path / "shop.toml"
-    file.write_text('[analytics]\nclickhouse = "http://here"\n[valkey]\nstore = "valkey://v"\n')
+    file.write_text('[analytics]\nclickhouse = "http://here"\n[orders.shards]\nmain = "0-1023"\n')
     variables = {"MERCAT_CLICKHOUSE_URL": "http://by-hand"}
     monkeypatch.setattr(command, "environment_of", lambda _: variables)
     with pytest.raises(Trouble, match=r"opened with MERCAT_CLICKHOUSE_URL: analytics is not moved"):

@@ -12,13 +12,19 @@ from pathlib import Path
 import asyncpg
 import pytest
 from buckets import KEY, s3_server
+from commands import mercat
 from fact_engines import clickhouse
 from faults.test_kafka_log import _FOLLOWED
 from kafka_broker import broker
 from PIL import Image
 from search_engines import node
+from standby import standby
+from valkeys import one_valkey
 from waiting import until
 
+from mercat.embedded import Home
+from mercat.embedded.postgres import Postgres
+from mercat.kit.valkey_cluster import open_store
 from mercat.lab.bench import faults as scene
 from mercat.lab.bench.crowd import crowded
 from mercat.lab.bench.shop import audited, serving, staff
@@ -69,6 +75,14 @@ class Command:
         process.send_signal(signal.SIGKILL)
         await process.communicate()
 
+    async def is_killed_once_it_says(self, text: str) -> None:
+        process = await self._begun()
+        assert process.stderr
+        while text.encode() not in (line := await process.stderr.readline()):
+            assert line, f"it ended, and never said {text!r}"
+        process.send_signal(signal.SIGKILL)
+        await process.communicate()
+
     async def _begun(self) -> asyncio.subprocess.Process:
         pipe = asyncio.subprocess.PIPE
         environment = os.environ | {"COLUMNS": "400"}
@@ -92,6 +106,96 @@ async def buys_on(crowd, count=10):
     await until(bought, 90)
 
 
+async def carts_are_filled_where_they_are(data, crowd):
+    """The crowd fills carts past the door, so it has to know where they are."""
+    own, known = crowd.shop.host.store, ""
+    while True:
+        url = json.loads((data / "moved_in.json").read_text()).get("store_url", "") if known_at(data) else ""
+        if url != known:
+            crowd.shop.host.store, known = open_store(url) if url else own, url
+        await asyncio.sleep(0.02)
+
+
+def known_at(data):
+    return (data / "moved_in.json").exists()
+
+
+async def all_is_followed_and_well(connection, crowd):
+    """Nothing is missing, nothing is there twice, all followers have done their work, and the laws hold."""
+    db = await asyncpg.connect(**connection.postgres())
+    await scene.settled(connection)
+
+    async def followed():
+        [found] = await db.fetch(_FOLLOWED)
+        row: dict[str, int] = dict(found.items())
+        same = {row[name] for name in ("orders", "letters", "written_to", "to_ship", "reported")}
+        return len(same) == 1 and row["parked"] == 0
+
+    await until(followed, 120)
+    assert await scene.missing(scene.Site(connection), crowd) == (0, 0)
+    assert [finding for finding in await audited(connection) if finding.violations] == []
+    await db.close()
+
+
+@pytest.mark.timeout(580)
+@pytest.mark.parametrize("part", ["database", "carts"])
+async def test_what_one_place_alone_writes_is_handed_over_there_and_back_while_people_buy(part, tmp_path):
+    tmp_path.chmod(0o755)
+    data, file = tmp_path / "shop", tmp_path / "shop.toml"
+    data.mkdir(mode=0o755)
+    with standby(Postgres(Home(data)).account) as there, one_valkey(tmp_path) as store:
+        async with serving(data, workers=2) as connection, crowded(connection, 15, shoppers=15) as crowd:
+            crowd.come()
+            following = asyncio.create_task(carts_are_filled_where_they_are(data, crowd))
+            await buys_on(crowd)
+            if part == "database":
+                there.copy(connection.postgres())
+            file.write_text(there.toml() if part == "database" else f'[valkey]\nstore = "{store}"\n')
+            for way, command in (("there", ("--to", file)), ("back", ("--back", part))):
+                await Command(data, *command).is_killed_once_it_says("nothing is written")
+                await buys_on(crowd)
+                if part == "database" and way == "there":
+                    there.copy(connection.postgres())  # the one before may have taken over
+                said = await Command(data, *command).carries_out()
+                assert f"{part}: done." in said
+                assert "laws hold" in said
+                await buys_on(crowd)
+            assert await crowd.have_been_served() == 0
+            following.cancel()
+            now = Home(data).running()
+            assert now
+            await all_is_followed_and_well(now, crowd)
+
+
+@pytest.mark.timeout(400)
+async def test_a_shop_whose_database_is_elsewhere_is_closed_and_opened_again(tmp_path):
+    tmp_path.chmod(0o755)
+    data, file = tmp_path / "shop", tmp_path / "shop.toml"
+    data.mkdir(mode=0o755)
+    with standby(Postgres(Home(data)).account) as there:
+        async with serving(data, workers=1) as connection:
+            there.copy(connection.postgres())
+            file.write_text(there.toml())
+            said = await Command(data, "--to", file, "--dry-run").carries_out()
+            assert "MB are copied while a server there follows" in said
+            await Command(data, "--to", file).carries_out()
+            assert "127.0.0.1" in await Command(data, "--status").carries_out()
+        done = await asyncio.to_thread(mercat, "audit", "--data", data)
+        assert done.returncode == 0, done.stderr
+        backup = await asyncio.to_thread(mercat, "backup", tmp_path / "copies", "--data", data)
+        assert "back it up there" in backup.stderr
+        async with serving(data, workers=1):
+            now, own = Home(data).running(), Home(data).engines()
+            assert now
+            assert own
+            assert now.postgres_port == there.port
+            for place, step in ((now, "moved"), (own, "switching")):
+                db = await asyncpg.connect(**place.postgres())
+                assert await db.fetchval("select step from events.move") == step
+                await db.close()
+            assert [finding for finding in await audited(now) if finding.violations] == []
+
+
 @pytest.mark.timeout(580)
 @pytest.mark.parametrize("part", ["pictures", "analytics", "log", "search"])
 async def test_a_part_moves_there_and_back_while_people_buy(part, request, tmp_path):
@@ -101,7 +205,6 @@ async def test_a_part_moves_there_and_back_while_people_buy(part, request, tmp_p
     data = tmp_path / "shop"
     data.mkdir(mode=0o755)
     async with serving(data, workers=1) as connection, crowded(connection, 15, shoppers=15) as crowd:
-        db = await asyncpg.connect(**connection.postgres())
         crowd.come()
         await buys_on(crowd)
         names = await pictures_of(connection)
@@ -118,18 +221,7 @@ async def test_a_part_moves_there_and_back_while_people_buy(part, request, tmp_p
         assert json.loads((data / "moved_in.json").read_text()) == {}
         await buys_on(crowd)
         assert await crowd.have_been_served() == 0
-        await scene.settled(connection)
-
-        async def followed():
-            [found] = await db.fetch(_FOLLOWED)
-            row: dict[str, int] = dict(found.items())
-            same = {row[name] for name in ("orders", "letters", "written_to", "to_ship", "reported")}
-            return len(same) == 1 and row["parked"] == 0
-
-        await until(followed, 120)
         async with staff(connection) as shop:
             assert (await shop.media.picture(names[0])).exact
             assert (await shop.search.find(SearchQuery())).total > 0
-        assert await scene.missing(scene.Site(connection), crowd) == (0, 0)
-        assert [finding for finding in await audited(connection) if finding.violations] == []
-        await db.close()
+        await all_is_followed_and_well(connection, crowd)

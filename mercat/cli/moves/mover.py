@@ -4,14 +4,17 @@ settings it runs, so whoever is killed is begun again, and goes on.
     filling     both places are kept in step, the former answers; the other is filled and compared
     switching   the other answers alone, once the last process has been replaced
     moved       it is there (a part that is back has no row)
+
+A part of which one place alone is written (`OneWriter`) is handed over when it switches. Whether it was, the
+shop's folder alone says.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Literal, NamedTuple, Protocol
+from contextlib import AbstractContextManager
+from time import monotonic
+from typing import Any, Literal, NamedTuple, Protocol
 
-import asyncpg
-
-from mercat.cli.moves.parts import MovingPart, PlacesDiffer, Say, Way, of_part, without
+from mercat.cli.moves.parts import MovingPart, OneWriter, PlacesDiffer, Say, Way, of_part, without
 from mercat.embedded import Trouble
 from mercat.kit import sql
 
@@ -33,12 +36,26 @@ class ShopSettings(Protocol):
         """Return the settings that are kept in the shop's folder."""
         ...
 
-    async def use(self, settings: Mapping[str, str]) -> None:
-        """Keep settings, and replace all workers; Trouble where that fails, with the former ones in use."""
+    async def use(self, settings: Mapping[str, str], *, for_good: bool = False) -> None:
+        """Keep settings, and replace all workers; Trouble where that fails, with the former ones in use, or,
+        `for_good`, with these for all that start from now on."""
+        ...
+
+    def guarded(self, part: str, way: Way) -> AbstractContextManager[None]:
+        """Have somebody look whether this process dies within the block, and let writers in again, or go on
+        with those that know where the part is."""
         ...
 
 
-async def states(db: asyncpg.Connection) -> dict[str, MoveState]:
+class MoveRows(Protocol):
+    """What the rows are in that say how far each part is: the shop's database, wherever that is."""
+
+    async def fetch(self, query: str, *given: Any) -> list[Any]: ...
+
+    async def execute(self, query: str, *given: Any) -> Any: ...
+
+
+async def states(db: MoveRows) -> dict[str, MoveState]:
     """Read how far each part is."""
     rows = await db.fetch(queries.states)
     return {row["part"]: MoveState(row["way"], row["step"]) for row in rows}
@@ -49,7 +66,7 @@ class PartMover:
 
     def __init__(
         self,
-        db: asyncpg.Connection,
+        db: MoveRows,
         shop: ShopSettings,
         audit: Callable[[], Awaitable[str]],
         say: Say,
@@ -69,6 +86,9 @@ class PartMover:
             return
         if before and before.way == part.cannot_turn_back != way:
             raise Trouble(f"{part.name} is on its way {before.way}. First finish that.")
+        if before and before.way != way and before.step != "moved" and isinstance(part, OneWriter):
+            await self._keep_where_it_is(part, part, before)
+            return
         if before and before.way != way and (before.step == "filling" or not there):
             await self._turn_round(part, way, there, before)
             return
@@ -94,9 +114,46 @@ class PartMover:
 
     async def _switch(self, part: MovingPart, way: Way, there: Mapping[str, str]) -> None:
         others = _at_rest(part, self._shop.now())
-        await self._shop.use({**others, **there} if way == "there" else others)
+        settings = {**others, **there} if way == "there" else others
+        if isinstance(part, OneWriter):
+            await self._hand_over(part, part, way, settings)
+        else:
+            await self._shop.use(settings)
         await part.settle(way, lambda line: self._say(f"{part.name}: {line}"))
         await self._end(part, way)
+
+    async def _hand_over(
+        self, part: MovingPart, writer: OneWriter, way: Way, settings: Mapping[str, str]
+    ) -> None:
+        """Let it be written there from now on. What was handed over already only needs its processes."""
+        begun = monotonic()
+        with self._shop.guarded(part.name, way):
+            if not self._is_handed_over(part, way):
+                self._say(f"{part.name}: nothing is written for some seconds.")
+                try:
+                    await writer.hand_over(way, lambda line: self._say(f"{part.name}: {line}"))
+                except PlacesDiffer as differs:
+                    raise Trouble(f"{part.name}: {differs} The former place serves on.") from None
+                self._say(f"{part.name}: it is handed over after {monotonic() - begun:.1f} s.")
+            await self._shop.use(settings, for_good=True)
+        self._say(f"{part.name}: all is written there after {monotonic() - begun:.1f} s.")
+
+    async def _keep_where_it_is(self, part: MovingPart, writer: OneWriter, before: MoveState) -> None:
+        """Give up a move that has handed over nothing yet."""
+        if before.step == "switching" and self._is_handed_over(part, before.way):
+            raise Trouble(
+                f"{part.name} is written there already. First finish that: {_this_way(part, before.way)}"
+            )
+        self._say(f"{part.name}: the move that was begun is given up.")
+        await writer.let_in(before.way, stays=True)
+        if before.way == "there":
+            await self._forget(part)
+        else:
+            await self._note(part, "there", "moved")
+            self._say(f"{part.name}: done.")
+
+    def _is_handed_over(self, part: MovingPart, way: Way) -> bool:
+        return bool(of_part(self._shop.now(), part)) == (way == "there")
 
     async def _turn_round(
         self, part: MovingPart, way: Way, there: Mapping[str, str], before: MoveState
@@ -140,5 +197,8 @@ def _at_rest(part: MovingPart, settings: Mapping[str, str]) -> dict[str, str]:
 
 
 def _other_way(part: MovingPart, way: Way) -> str:
-    other = f"--back {part.name}" if way == "there" else f"--to FILE --only {part.name}"
-    return f"mercat move-in {other}"
+    return _this_way(part, "back" if way == "there" else "there")
+
+
+def _this_way(part: MovingPart, way: Way) -> str:
+    return f"mercat move-in {f'--to FILE --only {part.name}' if way == 'there' else f'--back {part.name}'}"

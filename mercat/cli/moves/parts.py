@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from time import monotonic
-from typing import ClassVar, Literal, Protocol, TypeVar
+from typing import ClassVar, Literal, Protocol, TypeVar, runtime_checkable
 
 from mercat.settings import Settings
 
@@ -55,6 +55,24 @@ class MovingPart(Protocol):
 
     async def settle(self, way: Way, say: Say) -> None:
         """Finish once every process knows the new place alone."""
+        ...
+
+
+@runtime_checkable
+class OneWriter(Protocol):
+    """A part of which one place alone is written at any time: what the shop has of it is copied while it is
+    written here, then the writers are kept out for some seconds, and it goes on there.
+
+    Until the shop's folder says that it is there, giving it up loses nothing. From then on there is only
+    forward, for people have written there."""
+
+    async def hand_over(self, way: Way, say: Say) -> None:
+        """Keep writers out of where it was, bring the rest over, and make where it goes ready for them; as
+        often as it is asked. Where that fails writers are let in again."""
+        ...
+
+    async def let_in(self, way: Way, *, stays: bool = False) -> None:
+        """Let writers into where it was before it goes this way; `stays`: it will not go."""
         ...
 
 

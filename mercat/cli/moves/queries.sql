@@ -21,3 +21,69 @@ where coalesce(p.at, 0) < r.closed order by 1;
 -- name: in_kafka(followers)
 -- Who of them reads Kafka's log, which is closed.
 select f.follower from unnest(:followers::text[]) f (follower) where not events.read_kafka(f.follower) order by 1;
+
+-- name: standing
+-- Of a server: whether it follows another, which cluster it is of, and whether it takes a slot for the relay.
+select pg_is_in_recovery() as follows, (select system_identifier::text from pg_control_system()) as cluster,
+    current_setting('wal_level') = 'logical' as logical, exists (select from pg_stat_wal_receiver) as streams;
+
+-- name: written
+-- How far the write-ahead log is on disk.
+select pg_current_wal_flush_lsn()::text;
+
+-- name: behind_by(lsn)
+-- How much of that log, in bytes, a server that follows has not replayed.
+select greatest(pg_wal_lsn_diff(:lsn::text::pg_lsn, coalesce(pg_last_wal_replay_lsn(), '0/0')), 0)::bigint;
+
+-- name: slots_to_take_along
+-- The relays': from where each reads on.
+select slot_name::text as name from pg_replication_slots
+where slot_type = 'logical' and plugin = 'pgoutput' and not temporary and database = current_database() order by 1;
+
+-- name: has_slot(name)
+select exists (
+    select from pg_replication_slots where slot_name = :name::text and invalidation_reason is null and wal_status <> 'lost'
+);
+
+-- name: make_slot(name)
+select pg_create_logical_replication_slot(:name::text::name, 'pgoutput');
+
+-- name: slot_at(name)
+select confirmed_flush_lsn::text from pg_replication_slots where slot_name = :name::text;
+
+-- name: slot_passed(name, lsn)
+select confirmed_flush_lsn >= :lsn::text::pg_lsn from pg_replication_slots where slot_name = :name::text;
+
+-- name: drop_slots(names)
+select count(pg_drop_replication_slot(slot_name)) from pg_replication_slots
+where slot_name = any(:names::text[]) and not active;
+
+-- name: note_snapshot
+-- A slot on a server that follows is ready once it has replayed which transactions were open.
+select pg_log_standby_snapshot();
+
+-- name: is_read_only
+-- Of the sessions that begin from now on.
+select current_setting('default_transaction_read_only') = 'on';
+
+-- name: kept_out
+-- Whether the server keeps writers out, whatever this session may.
+select coalesce(reset_val = 'on', false) from pg_settings where name = 'default_transaction_read_only';
+
+-- name: still_writing
+select count(*) from pg_stat_activity
+where backend_type = 'client backend' and backend_xid is not null and pid <> pg_backend_pid();
+
+-- name: end_sessions
+select count(pg_terminate_backend(pid)) from pg_stat_activity
+where backend_type = 'client backend' and pid <> pg_backend_pid();
+
+-- name: last_word
+-- The last that is written where the database was. Where it stands too, everything before it does.
+update events.move set changed_at = clock_timestamp() where part = 'database' returning changed_at;
+
+-- name: last_word_read
+select changed_at from events.move where part = 'database';
+
+-- name: promote
+select pg_promote(true, 60);

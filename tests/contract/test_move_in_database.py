@@ -1,0 +1,266 @@
+"""The database goes over to a server that follows it, and back, while it is written: what was committed is
+there once, what was told is told once, whoever is killed when."""
+
+import asyncio
+import itertools
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import asyncpg
+import pytest
+from moving import DyingConnection, KilledHere, Moments, Replaced, nothing_is_broken
+from standby import standby
+from waiting import until
+
+from mercat.cli.moves import database
+from mercat.cli.moves.database import ShopDatabase
+from mercat.cli.moves.mover import PartMover, states
+from mercat.cli.moves.parts import PlacesDiffer
+from mercat.embedded import Trouble, engines, temporary
+from mercat.embedded.postgres import Postgres
+from mercat.kit.db_errors import AWAY
+from mercat.kit.wal import SLOT, open_slot
+from mercat.settings import Settings, load
+
+_SCHEMA = """
+create schema events;
+create table events.move (
+    part text primary key, way text, step text, changed_at timestamptz not null default now()
+);
+create table sold (number bigserial primary key, key int not null unique);
+create publication relay;
+"""
+_TOLD = """select convert_from(substring(data from position('\\x6b00'::bytea in data) + 6), 'utf8')
+from pg_logical_slot_get_binary_changes('mercat', null, null,
+    'proto_version', '1', 'publication_names', 'relay', 'messages', 'true')
+where get_byte(data, 0) = ascii('M')"""
+_QUICK = {"fsync": "off", "full_page_writes": "off", "wal_level": "logical"}
+
+
+class Till:
+    """Somebody who sells, and a relay: both go where the shop's settings say."""
+
+    def __init__(self, own: dict, there: dict) -> None:
+        self.places = {"": own, "there": there}
+        self.place = ""
+        self.sold: list[int] = []
+        self.told: list[int] = []
+        self.refused = 0
+        self._keys = itertools.count(1)
+
+    def open(self) -> None:
+        self._working = [asyncio.create_task(each) for each in (self._sell(), self._relay())]
+
+    async def close(self) -> None:
+        for each in self._working:
+            each.cancel()
+        await asyncio.gather(*self._working, return_exceptions=True)
+
+    async def _sell(self) -> None:
+        """Sell one thing after another; what is refused or unsure is asked again, as a person would."""
+        while True:
+            key = next(self._keys)
+            while True:
+                with suppress(*AWAY):
+                    async with self._connected() as db:
+                        await db.execute(
+                            "with told as (select pg_logical_emit_message(true, 'k', $1::int::text))"
+                            "insert into sold (key) select $1 from told on conflict do nothing",
+                            key,
+                        )
+                    self.sold.append(key)
+                    break
+                self.refused += 1
+                await asyncio.sleep(0.01)
+
+    async def _relay(self) -> None:
+        while True:
+            with suppress(*AWAY, asyncpg.PostgresError):
+                async with self._connected() as db:
+                    await self.read_on(db)
+            await asyncio.sleep(0.02)
+
+    async def read_on(self, db) -> None:
+        self.told += [int(row[0]) for row in await db.fetch(_TOLD)]
+
+    async def sells_on(self, count: int = 5) -> None:
+        before = len(self.sold)
+
+        async def sold() -> bool:
+            return len(self.sold) >= before + count
+
+        await until(sold, 60)
+
+    @asynccontextmanager
+    async def _connected(self):
+        db = await asyncpg.connect(**self.places[self.place], timeout=10)
+        try:
+            yield db
+        finally:
+            await db.close()
+
+
+class Rows:
+    """The rows of the move, wherever the database is."""
+
+    def __init__(self, till: Till, shop: Replaced) -> None:
+        self._till, self._shop = till, shop
+
+    async def fetch(self, query, *given):
+        place = "there" if self._shop.kept.get("postgres_host") else ""
+        db = await asyncpg.connect(**self._till.places[place])
+        try:
+            return await db.fetch(query, *given)
+        finally:
+            await db.close()
+
+    execute = fetch
+
+
+class Scene:
+    """A shop's own server, another that may follow it, and who works with them."""
+
+    def __init__(self, own, there, told: Settings) -> None:
+        self.own, self.there, self.told = own, there, told
+        where = {"host": "127.0.0.1", "port": there.port, "database": "mercat"}
+        self.elsewhere = {**own.postgres(), **where}
+        self.till = Till(own.postgres(), self.elsewhere)
+        self.shop = Replaced(told, [self._goes_over], self._nothing)
+        self.rows = Rows(self.till, self.shop)
+
+    async def _goes_over(self, told: Settings) -> None:
+        self.till.place = "there" if self.shop.kept.get("postgres_host") else ""
+
+    async def _nothing(self) -> None:
+        """Nobody else is asked."""
+
+    def part(self) -> ShopDatabase:
+        return ShopDatabase(self.told, self.own.postgres())
+
+    async def move(self, rows=None, say=lambda _: None) -> None:
+        mover = PartMover(rows or self.rows, self.shop, nothing_is_broken, say)
+        await mover.move(self.part(), "there", self.there.settings())
+
+    async def give_up(self) -> None:
+        mover = PartMover(self.rows, self.shop, nothing_is_broken, lambda _: None)
+        await mover.move(self.part(), "back", self.shop.kept)
+
+    async def dies_at(self, moment: int, monkeypatch) -> bool:
+        """Move, killed at a moment; say whether that came."""
+        moments = Moments(moment)
+        connected = database._connected
+
+        @asynccontextmanager
+        async def dying(place):
+            async with connected(place) as db:
+                yield DyingConnection(db, moments)
+
+        rows: Any = DyingConnection(self.rows, moments)
+        self.shop.moments = moments
+        try:
+            with monkeypatch.context() as patched:
+                patched.setattr(database, "_connected", dying)
+                await self.move(rows, moments.pass_one)
+        except KilledHere:
+            return True
+        finally:
+            self.shop.moments = Moments()
+        return False
+
+    async def has_taken_over(self) -> bool:
+        there = await asyncpg.connect(**self.elsewhere)
+        try:
+            return not await there.fetchval("select pg_is_in_recovery()")
+        finally:
+            await there.close()
+
+    async def copy(self) -> None:
+        self.there.copy(self.own.postgres())
+
+        async def answers() -> bool:
+            try:
+                await self.has_taken_over()
+            except AWAY:
+                return False
+            return True
+
+        await until(answers, 30)
+
+    async def all_is_there_once(self) -> None:
+        """What was sold is there, and was told once, in its order; what was told was sold."""
+        await self.till.close()
+        place = self.till.places[self.till.place]
+        db = await asyncpg.connect(**place)
+        try:
+            await self.till.read_on(db)
+            keys = [row[0] for row in await db.fetch("select key from sold order by number")]
+        finally:
+            await db.close()
+        assert [*dict.fromkeys(self.till.told)] == keys
+        assert {*self.till.sold} <= {*keys}
+
+
+@pytest.fixture
+async def scene():
+    with temporary() as home, engines(home, settings=_QUICK) as own, standby(Postgres(home).account) as there:
+        db = await asyncpg.connect(**own.postgres())
+        await db.execute(_SCHEMA)
+        await open_slot(db)
+        await db.close()
+        told = load({**own.environment(), **{f"MERCAT_{k.upper()}": v for k, v in there.settings().items()}})
+        made = Scene(own, there, told)
+        await made.copy()
+        made.till.open()
+        await made.till.sells_on()
+        yield made
+        await made.till.close()
+
+
+async def test_the_database_goes_over_and_nothing_is_lost_or_told_twice(scene):
+    said = []
+    await scene.move(say=said.append)
+    await scene.till.sells_on()
+    assert await states(scene.rows) == {"database": ("there", "moved")}
+    own = await asyncpg.connect(**scene.own.postgres())
+    with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
+        await own.execute("insert into sold (key) values (0)")
+    assert not await own.fetch("select from pg_replication_slots where slot_name = $1", SLOT)
+    await own.close()
+    await scene.all_is_there_once()
+    await scene.move()  # again: it is there
+
+
+async def test_a_server_that_follows_no_more_keeps_the_database_where_it_is(scene):
+    """It took over by itself: what was sold since is not there."""
+    there = await asyncpg.connect(**scene.elsewhere)
+    await there.fetchval("select pg_promote(true, 60)")
+    await there.close()
+    with pytest.raises((Trouble, PlacesDiffer), match="another one"):
+        await scene.move()
+    await scene.till.sells_on()
+    await scene.give_up()
+    assert await states(scene.rows) == {}
+    await scene.till.sells_on()
+    await scene.all_is_there_once()
+
+
+@pytest.mark.scale
+@pytest.mark.timeout(900)
+async def test_whoever_moves_the_database_may_die_at_any_statement(scene, monkeypatch):
+    """Where nothing was handed over, writers are let in again, as the guard does; then it goes on."""
+    deaths = 0
+    for moment in itertools.count(1):
+        if not await scene.dies_at(moment, monkeypatch):
+            break
+        deaths += 1
+        if not scene.shop.kept:
+            await scene.part().let_in("there")
+            await scene.till.sells_on(2)
+            if await scene.has_taken_over():
+                await scene.copy()
+        else:
+            await scene.shop.use(scene.shop.kept)  # as the guard has the shop do
+            await scene.till.sells_on(2)
+    assert deaths > 60
+    assert await states(scene.rows) == {"database": ("there", "moved")}
+    await scene.all_is_there_once()
