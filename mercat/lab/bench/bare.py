@@ -84,7 +84,8 @@ def ask(questions: Path, folder: Path, seconds: float, *, facets: bool = False) 
 def _count(searcher: Searcher, query: Query, attributes: list[str]) -> dict[str, Any]:
     """Count brands, categories, ranges, the extremes of the price, and a category's attributes."""
     own = {name: {"terms": {"field": f"attributes.{name}", "size": 200}} for name in attributes}
-    return searcher.aggregate(query, _COUNTED | own)
+    engine: Any = searcher
+    return engine.aggregate(query, _COUNTED | own)
 
 
 if __name__ == "__main__":

@@ -72,10 +72,7 @@ async def search(
                 changed = await _stopped(changing)
             memory = memory_mb()
             findings = await audited(shop)
-        questions = Path(passing, "questions.json")
-        questions.write_text(json.dumps([q for q, _ in asked]))
-        floor = await _bare(file, questions, bare, seconds / 2, "facets")
-        without_facets = await _bare(file, questions, bare, seconds / 2)
+        floor, without_facets = await _floors(file, asked, bare, seconds / 2)
     answered = after[0] + after[1] - before[0] - before[1]
     return Report(
         name="search",
@@ -235,6 +232,14 @@ async def _stopped(changing: "asyncio.Task[Done]") -> Done:
         return changing.result()
     changing.cancel()
     return await changing
+
+
+async def _floors(file: Path, asked: list[tuple[str, str]], built: Path, seconds: float) -> list[float]:
+    """Measure the bare engine, counting facets and without."""
+    with tempfile.NamedTemporaryFile("w", prefix="mercat-bench-") as questions:
+        json.dump([words for words, _ in asked], questions)
+        questions.flush()
+        return [await _bare(file, Path(questions.name), built, seconds, *more) for more in (["facets"], [])]
 
 
 async def _bare(file: Path, questions: Path, built: Path, seconds: float, *more: str) -> float:
