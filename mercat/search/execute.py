@@ -47,7 +47,7 @@ from mercat.search.messages import (
 from mercat.search.query import spelling, suggestions
 from mercat.search.query.codes import NamedCodes, named_codes
 from mercat.search.query.filters import QueryClauses, SearchCursor, decode_cursor, query_clauses
-from mercat.search.query.mentions import without_mentions
+from mercat.search.query.mentions import NamedOften, without_mentions
 from mercat.search.query.parse import (
     NO_TEXT,
     QueryWord,
@@ -103,6 +103,7 @@ class QueryExecutor:
         self._searcher = searcher
         self._reranker, self._rows = reranker, rows
         self._sold_out: SoldOutPolicy = sold_out
+        self._named_often = reranker.named_often if reranker else NamedOften()
         self._learnt = True
         self._facets = FacetCounter(
             searcher,
@@ -187,7 +188,7 @@ class QueryExecutor:
     def _text(self, words: list[QueryWord]) -> TextQuery:
         """Look for all the words, or for what synonyms make of them, where that is more than mentioned."""
         text = text_query(self._searcher, words, None, self._rewritings(words))
-        return without_mentions(self._searcher, text, self._few())
+        return without_mentions(self._searcher, text, self._few(), self._named_often)
 
     def _few(self) -> int:
         """Return how many products are few for a shop of this size."""

@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 from search_products import executor, product, put
 
 from mercat.search import CategorySuggestion, RelaxedQuery, SearchQuery, Suggestions
+from mercat.search.query.mentions import NamedOften
+from mercat.search.query.parse import parse, text_query
 from mercat.search.query.spelling import edit_distance
 
 
@@ -222,3 +224,13 @@ def test_suggestions_forgive_a_slip(shop):
 def test_nothing_typed_suggests_nothing(shop, q):
     given = executor(shop).suggest(q, 8)
     assert given == Suggestions([], [], [], [])
+
+
+def test_only_what_very_many_products_are_named_by_is_not_counted_again(shop):
+    searcher = executor(shop)._searcher
+    lamp, laptop = (text_query(searcher, parse(q)) for q in ("lamp", "laptop"))
+    often = NamedOften()
+    assert often.at_least(10, lamp, lambda: 1_000)
+    assert often.at_least(10, lamp, lambda: 0)  # remembered: a thousand lamps do not vanish in a moment
+    assert often.at_least(10, laptop, lambda: 999)
+    assert not often.at_least(10, laptop, lambda: 9)

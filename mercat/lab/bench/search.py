@@ -39,13 +39,14 @@ _FILTERS = ("", "", "", "filters[in_stock]=true", "filters[rating_min]=4", "filt
 async def search(
     seconds: float, products: int = PRODUCTS, changes: int = _CHANGES_PER_S, keep: Path | None = None
 ) -> Report:
-    """Measure the best rate, the latency at 70 % of it, when changes are seen, and the floor.
+    """Measure the best rate, the latency at 70 % of it, when changes are seen, and the floors.
 
-    The floor is bare tantivy with the same words on one thread a core: top 20, no facets, no HTTP. `keep`:
+    The floor is bare tantivy with the same words on one thread a core: top 20, and the same facets counted of
+    all that is found; no HTTP, no filters. `floor_without_facets_per_s`: the same without counting. `keep`:
     where the shop stays for next time."""
     with tempfile.TemporaryDirectory(prefix="mercat-bench-") as passing:
         folder = keep or Path(passing)
-        file, home, bare = (folder / f"{each}-{products}" for each in ("products", "shop", "bare"))
+        file, home, bare = (folder / f"{each}-{products}" for each in ("products", "shop", "floor"))
         lines = _made_up(file, home, products)
         asked = _questions([json.loads(line) for line in lines])
         async with serving(home) as shop:
@@ -71,9 +72,7 @@ async def search(
                 changed = await _stopped(changing)
             memory = memory_mb()
             findings = await audited(shop)
-        questions = Path(passing, "questions.json")
-        questions.write_text(json.dumps([q for q, _ in asked]))
-        floor = await _bare(file, questions, bare, seconds / 2)
+        floor, without_facets = await _floors(file, asked, bare, seconds / 2)
     answered = after[0] + after[1] - before[0] - before[1]
     return Report(
         name="search",
@@ -85,6 +84,7 @@ async def search(
         audit_violations=sum(finding.violations for finding in findings),
         more={
             "products": products,
+            "floor_without_facets_per_s": round(without_facets, 1),
             "p99_ms_at_full_load": round(best.percentile(0.99), 2),
             "cpu_ms_a_search": round(1_000 * spent / max(answered, 1), 3),
             "remembered": round((after[1] - before[1]) / max(answered, 1), 3),
@@ -234,14 +234,22 @@ async def _stopped(changing: "asyncio.Task[Done]") -> Done:
     return await changing
 
 
-async def _bare(file: Path, questions: Path, built: Path, seconds: float) -> float:
+async def _floors(file: Path, asked: list[tuple[str, str]], built: Path, seconds: float) -> list[float]:
+    """Measure the bare engine, counting facets and without."""
+    with tempfile.NamedTemporaryFile("w", prefix="mercat-bench-") as questions:
+        json.dump([words for words, _ in asked], questions)
+        questions.flush()
+        return [await _bare(file, Path(questions.name), built, seconds, *more) for more in (["facets"], [])]
+
+
+async def _bare(file: Path, questions: Path, built: Path, seconds: float, *more: str) -> float:
     """Measure the bare engine on as many threads as there are cores, in processes of their own."""
     command = [sys.executable, "-m", "mercat.lab.bench.bare"]
     if not built.exists():
         await asyncio.to_thread(subprocess.run, [*command, "build", str(file), str(built)], check=True)
     runs = [
         await asyncio.create_subprocess_exec(
-            *command, "ask", str(questions), str(built), str(seconds), stdout=asyncio.subprocess.PIPE
+            *command, "ask", str(questions), str(built), str(seconds), *more, stdout=asyncio.subprocess.PIPE
         )
         for _ in range(os.cpu_count() or 1)
     ]

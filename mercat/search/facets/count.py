@@ -199,7 +199,7 @@ class FacetCounter:
     def _attribute_facet(self, clauses: QueryClauses, name: str, counts: dict[str, int]) -> AttributeCounts:
         """List an attribute's values, and its ranges where they are numbers. What has more numbers than are
         counted at first is counted again, whole."""
-        values = facet_counts(counts)[:ATTRIBUTE_VALUES_MAX]
+        values = facet_counts(counts, ATTRIBUTE_VALUES_MAX)
         numbers = numbers_of(counts)
         if not numbers:
             return AttributeCounts(name, values)
@@ -250,7 +250,7 @@ def _free_columns(names: list[str], clauses: QueryClauses) -> set[str]:
     return {attributes.column(name) for name in names if attribute_facet(name) not in clauses.by_facet}
 
 
-def facet_counts(counts: dict[str, int]) -> list[FacetCount]:
+def facet_counts(counts: dict[str, int], most: int = FACET_VALUES_MAX) -> list[FacetCount]:
     """List the values of a facet, the most frequent first."""
-    values = [FacetCount(value, count) for value, count in counts.items() if value != NO_BRAND]
-    return sorted(values, key=lambda each: (-each.count, each.value))[:FACET_VALUES_MAX]
+    ordered = sorted([(-count, value) for value, count in counts.items() if value != NO_BRAND])
+    return [FacetCount(value, -count) for count, value in ordered[:most]]

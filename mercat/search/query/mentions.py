@@ -5,9 +5,11 @@ by title, brand, tags or category. What a description or an attribute alone says
 word it does."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from mercat.events import Document
+from mercat.kit.cache import ExpiringCache
 from mercat.search.category_stats import UNCATEGORISED
 from mercat.search.engine import Clause, IndexSearcher
 from mercat.search.query.analyze import is_unspaced, stems
@@ -17,7 +19,8 @@ NAMED, THINGS = "named", "things"
 _BEGINNING_WORDS, _UNCATEGORISED_WORDS, _BEGINNING_LETTERS = 8, 16, 300
 """Of a text; more where no category says what the product is."""
 _SURE_OF = 1_000
-"""A term in so many products is in enough of those that are left, too."""
+"""A term in so many products is in enough of those that are left, too; so many do not vanish in a moment."""
+_REMEMBERED_S, _REMEMBERED_MAX = 10.0, 5_000
 _PARTS = re.compile(r"[&/,+|;]|\band\b", re.IGNORECASE)
 
 
@@ -36,7 +39,23 @@ def things_of(product: Document) -> Iterator[str]:
             yield from stems(part)[-1:]
 
 
-def without_mentions(searcher: IndexSearcher, text: TextQuery, few: int) -> TextQuery:
+class NamedOften(ExpiringCache[tuple[Any, ...], bool]):
+    """The queries that so many products were named by a moment ago that they need not be counted again."""
+
+    def __init__(self) -> None:
+        super().__init__(_REMEMBERED_MAX)
+
+    def at_least(self, few: int, text: TextQuery, count: Callable[[], int]) -> bool:
+        """Tell whether at least `few` products are named by a query's words."""
+        if self.get(text.cache_key):
+            return True
+        counted = count()
+        if counted >= _SURE_OF:
+            self.put(text.cache_key, True, _REMEMBERED_S)
+        return counted >= few
+
+
+def without_mentions(searcher: IndexSearcher, text: TextQuery, few: int, often: NamedOften) -> TextQuery:
     """Leave out what only mentions the thing asked for, if at least `few` products are named so."""
     heads = _heads(text)
     if not heads or max(searcher.doc_freqs([(THINGS, head[-1]) for head in heads])) < few:
@@ -47,7 +66,8 @@ def without_mentions(searcher: IndexSearcher, text: TextQuery, few: int) -> Text
     matching = Clause.all_of([clause, text.matching])
     if len(text.words) == 1 and max(searcher.doc_freqs([(NAMED, head[-1]) for head in heads])) >= _SURE_OF:
         return text._replace(matching=matching, named=clause)
-    return text._replace(matching=matching, named=clause) if searcher.count(matching) >= few else text
+    enough = often.at_least(few, text, lambda: searcher.count(matching))
+    return text._replace(matching=matching, named=clause) if enough else text
 
 
 def _heads(text: TextQuery) -> list[list[str]]:

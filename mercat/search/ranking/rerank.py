@@ -21,6 +21,7 @@ from mercat.search.facets.choose import FacetChooser
 from mercat.search.merchandising.rules import ActiveRules
 from mercat.search.product_rows import Rows
 from mercat.search.query import synonyms
+from mercat.search.query.mentions import NamedOften
 from mercat.search.query.parse import QueryWord
 from mercat.search.query.synonyms import Synonyms, load_synonyms
 from mercat.search.ranking import features, gbdt
@@ -65,6 +66,7 @@ class Reranker:
         self._stats = CategoryStats()
         self._scores = ExpiringCache[tuple[str, bytes, bool], _CachedScores](_SCORES_MAX)
         self.facet_chooser = FacetChooser()
+        self.named_often = NamedOften()
         self.rules = ActiveRules()
 
     def use_rules(self, rules: ActiveRules) -> None:
