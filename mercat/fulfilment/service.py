@@ -60,7 +60,8 @@ class Fulfilment:
 
     def __init__(self, db: asyncpg.Pool, settings: Settings) -> None:
         self._db = db
-        self._currency, self._home = settings.currency, settings.home_country
+        self._currency = settings.currency
+        self._home = settings.home_country
         self._profiles = Snapshot(self._read_profiles, _FRESH_S)
 
     async def methods(

@@ -41,7 +41,8 @@ async def offers(people):
 
 
 async def test_a_file_is_taken_and_its_bad_rows_are_named(people):
-    content = f"{HEADING}\n1,Mug,9.50,4,Kitchen,blue\n2,Cup,cheap,4,Cups,\n3,Jug,5,1,not-a-cat,\n4,Pot,dear,1,Cups,\n"
+    rows = ("1,Mug,9.50,4,Kitchen,blue", "2,Cup,cheap,4,Cups,", "3,Jug,5,1,not-a-cat,", "4,Pot,dear,1,Cups,")
+    content = "\n".join((HEADING, *rows, ""))
     report = await sends(people, content)
     assert (report["status"], counts(report)) == ("done", [4, 1, 0, 0, 3])
     assert report["unused_columns"] == ["Colour"]
