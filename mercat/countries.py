@@ -62,9 +62,12 @@ def served(code: str) -> Country | None:
 def zones_from(home: str) -> Mapping[str, Zone]:
     """Answer the zone of each country where a shop sells from this one: its own is home, and the United
     States are as far from it as it is from them."""
-    listed: dict[str, Zone] = {code: country.zone for code, country in SERVED.items()}
-    listed[_LISTED_FROM] = listed.get(home, "near")
-    return {home: "home"} | listed | {home: "home"}
+    zones: dict[str, Zone] = {home: "home"}  # it stands first
+    for code, country in SERVED.items():
+        zones[code] = country.zone
+    zones[_LISTED_FROM] = zones[home] if home in SERVED else "near"
+    zones[home] = "home"
+    return zones
 
 
 _EURO = "AT BE BG HR CY EE FI FR DE GR IE IT LV LT LU MT NL PT SK SI ES"
