@@ -579,8 +579,9 @@ class CheckoutPages:
         return await self._pages.page(request, "pending.html", next_action=step, url=url, key=key)
 
     async def _has_gift_cards(self, view: CartView) -> bool:
+        """Say whether the shop itself sells some: what others list as such are goods."""
         sellers = {line.seller_id for line in view.items if line.is_gift_card}
-        return bool(sellers) and await self._shop.sellers.own() in sellers
+        return any([(await self._shop.sellers.seller(each)).own for each in sellers])
 
     async def _page(
         self,

@@ -349,11 +349,10 @@ class ProductPages:
 
     async def _is_money(self, product: Product, offer: ProductOffer | None) -> bool:
         """Say whether this is a gift card, which comes by letter and has no tax: the shop's own alone are."""
-        return (
-            product.tax_class == GIFT_CARD_CLASS
-            and offer is not None
-            and offer.seller_id == await unless_away(self._shop.sellers.own())
-        )
+        if product.tax_class != GIFT_CARD_CLASS or offer is None:
+            return False
+        seller = await unless_away(self._shop.sellers.seller(offer.seller_id))
+        return seller is not None and seller.own
 
     async def _delivery(self, offer: ProductOffer, country: str) -> ShippingMethod | None:
         """Find the cheapest way to a country, or the shop's own, for one of this; None: there is none."""
