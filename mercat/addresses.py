@@ -22,7 +22,16 @@ _BY_CODE = frozenset({"US", "CA", "AU", "BR", "IT"})
 _ALSO_CALLED: Mapping[str, Mapping[str, str]] = {
     "US": {"Washington DC": "DC"},
     "CA": {"Newfoundland": "NL", "PEI": "PE"},
-    "IN": {"Orissa": "OR", "Pondicherry": "PY", "Uttaranchal": "UT", "New Delhi": "DL"},
+    "IN": {
+        "Orissa": "OR",
+        "Pondicherry": "PY",
+        "Uttaranchal": "UT",
+        "New Delhi": "DL",
+        "CG": "CT",
+        "OD": "OR",
+        "TS": "TG",
+        "UK": "UT",  # codes of ISO 3166-2 since 2023
+    },
     "MX": {"Distrito Federal": "CMX", "Mexico City": "CMX", "Edomex": "MEX"},
     "IT": {"Milan": "MI", "Rome": "RM", "Florence": "FI", "Naples": "NA", "Turin": "TO", "Venice": "VE"},
     "ES": {"Gerona": "GI", "Lérida": "L", "Orense": "OR", "Baleares": "PM", "Islas Baleares": "PM"},

@@ -3,6 +3,8 @@
 Of each, `mercat/pricing/tax_rates.csv` has the tax.
 """
 
+from collections.abc import Mapping
+from functools import cache
 from typing import Annotated, Literal, NamedTuple
 
 from msgspec import Meta
@@ -47,12 +49,25 @@ SERVED: dict[str, Country] = {
     "CH": Country("Switzerland", "near"),
     "GB": Country("United Kingdom", "near"),
 }
-"""By ISO 3166-1 alpha-2 code, the home country first, then by name."""
+"""By ISO 3166-1 alpha-2 code, the home country first, then by name. Zones are those of a shop there."""
+_LISTED_FROM = "US"
 
 
 def served(code: str) -> Country | None:
     """Answer the country with this code, in either case; None where nothing is delivered."""
     return SERVED.get(code.upper())
+
+
+@cache
+def zones_from(home: str) -> Mapping[str, Zone]:
+    """Answer the zone of each country where a shop sells from this one: its own is home, and the United
+    States are as far from it as it is from them."""
+    zones: dict[str, Zone] = {home: "home"}  # it stands first
+    for code, country in SERVED.items():
+        zones[code] = country.zone
+    zones[_LISTED_FROM] = zones[home] if home in SERVED else "near"
+    zones[home] = "home"
+    return zones
 
 
 _EURO = "AT BE BG HR CY EE FI FR DE GR IE IT LV LT LU MT NL PT SK SI ES"

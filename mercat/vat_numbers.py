@@ -14,7 +14,14 @@ EU = frozenset(
     }
 )
 """Its member states (ISO 3166-1)."""
+_NORTHERN_IRELAND = "BT"
+"""Postal codes there begin so; VAT numbers with XI."""
 _GREECE = {"EL": "GR"}
+
+
+def is_in_eu(country: str, postal_code: str) -> bool:
+    """Answer whether goods that go there go into the EU: for them Northern Ireland is as a member state."""
+    return country in EU or (country == "GB" and postal_code.upper().startswith(_NORTHERN_IRELAND))
 
 
 def vat_number(given: str) -> str | None:

@@ -30,7 +30,7 @@ from mercat.ids import SellerId, UserId
 from mercat.kit.refusals import Invalid
 from mercat.kit.rpc import Caller
 from mercat.kit.text import is_line, normal_text
-from mercat.vat_numbers import EU, vat_number
+from mercat.vat_numbers import is_in_eu, vat_number
 
 Kept = TypeVar("Kept", Address, PaymentMethod)
 # Domains for use within a network are as good as others; this is how the library lets one allow them.
@@ -181,13 +181,13 @@ def checked_address(address: NewAddress) -> NewAddress:
         postal_code=postal_code,
         country=country,
         phone=given["phone"] or None,
-        vat_number=_vat_number(country, given["vat_number"]),
+        vat_number=_vat_number(country, postal_code, given["vat_number"]),
     )
 
 
-def _vat_number(country: str, given: str) -> str | None:
+def _vat_number(country: str, postal_code: str, given: str) -> str | None:
     """Bring a VAT number into its form; Invalid where a member state of the EU has none like it."""
-    if not given or country not in EU:
+    if not given or not is_in_eu(country, postal_code):
         return None
     number = vat_number(given)
     if number is None:

@@ -6,7 +6,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from mercat.catalog import QuantityRules
-from mercat.ids import CartId, GiftCardId, OfferId, ProductId, UserId
+from mercat.ids import CartId, GiftCardId, OfferId, ProductId, SellerId, UserId
 from mercat.inventory import Line
 from mercat.kit.refusals import Conflict
 from mercat.payments import GiftCode
@@ -57,12 +57,14 @@ class CartLine(Struct, frozen=True, kw_only=True):
     price_at_add: int
     line_total: int
     image_url: str
+    seller_id: SellerId = SellerId(0)
     seller_name: str = ""
     added: datetime | None = None
     was_price: int | None = None
     """What one cost before a reduction."""
     quantity_rules: QuantityRules | None = None
     is_gift_card: bool = False
+    """Where the shop itself sells it: what others list as such are goods."""
     is_gift: bool = False
     """It comes along for nothing, and is no line that can be changed."""
 

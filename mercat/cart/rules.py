@@ -83,6 +83,7 @@ def _priced(line: BasketLine, offer: Offer) -> CartLine:
         price_at_add=line.price_at_add,
         line_total=offer.price * line.quantity,
         image_url=offer.image_url,
+        seller_id=offer.seller_id,
         seller_name=offer.seller_name,
         was_price=offer.was_price,
         is_gift_card=offer.tax_class == GIFT_CARD_CLASS,

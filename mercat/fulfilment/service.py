@@ -61,6 +61,7 @@ class Fulfilment:
     def __init__(self, db: asyncpg.Pool, settings: Settings) -> None:
         self._db = db
         self._currency = settings.currency
+        self._home = settings.home_country
         self._profiles = Snapshot(self._read_profiles, _FRESH_S)
 
     async def methods(
@@ -83,7 +84,7 @@ class Fulfilment:
 
     async def countries(self) -> list[str]:
         """List the countries that somebody sends to, the whole of them or a part."""
-        return zones.served(await self._profiles.get())
+        return zones.served(await self._profiles.get(), self._home)
 
     async def shipping_profile(self, seller_id: SellerId) -> ShippingProfile | None:
         """Return where a seller sends to, and for how much; of seller 0 it is the shop's. None where nothing
@@ -110,11 +111,11 @@ class Fulfilment:
     def _ways(
         self, profiles: zones.Profiles, part: PartToSend, country: str, region: str, code: str | None
     ) -> list[zones.Way]:
-        zone = zones.zone_for(profiles, self._currency, part.seller_id, country, region)
+        zone = zones.zone_for(profiles, self._currency, self._home, part.seller_id, country, region)
         ways = zones.ways_of(part, zone, self._currency, code) if zone else []
         if ways:
             return ways
-        served = zones.served_by(profiles, part.seller_id)
+        served = zones.served_by(profiles, self._home, part.seller_id)
         raise AddressNotServed(
             "This is too heavy for every way of delivery there." if zone else "",
             pointer="/shipping_address_id",

@@ -9,7 +9,7 @@ from msgspec import structs
 
 from mercat import money
 from mercat.addresses import known_country, known_region, region_code, regions
-from mercat.countries import SERVED
+from mercat.countries import zones_from
 from mercat.fulfilment.days import arrives, has_holidays
 from mercat.fulfilment.messages import (
     SHOP,
@@ -38,17 +38,18 @@ class Way(NamedTuple):
     price: int
 
 
-def built_in(currency: str) -> list[DeliveryZone]:
-    """Answer the zones of a shop that has set none: those of its built-in rates."""
+def built_in(currency: str, home: str) -> list[DeliveryZone]:
+    """Answer the zones of a shop that has set none: those of its built-in rates, from its home country."""
     zones: dict[tuple[DeliveryRate, ...], list[str]] = {}
-    for code, country in SERVED.items():
+    reached = zones_from(home)
+    for code, zone in reached.items():
         known = tuple(
             DeliveryRate(code=method, name=name, price=price(rate.cents, currency), days=rate.days)
-            for method, name, rate in rates(country, "")
+            for method, name, rate in rates(zone, code, "")
         )
         zones.setdefault(known, []).append(code)
     return [
-        DeliveryZone(name=SERVED[codes[0]].zone.capitalize(), countries=codes, methods=list(known))
+        DeliveryZone(name=reached[codes[0]].capitalize(), countries=codes, methods=list(known))
         for known, codes in zones.items()
     ]
 
@@ -66,7 +67,7 @@ def zone_of(zones: Iterable[DeliveryZone], country: str, region: str) -> Deliver
 
 
 def zone_for(
-    profiles: Profiles, currency: str, seller_id: SellerId, country: str, region: str
+    profiles: Profiles, currency: str, home: str, seller_id: SellerId, country: str, region: str
 ) -> DeliveryZone | None:
     """Find what counts for a part: the seller's own zone, else the shop's; built-in rates where the shop has
     set no zones."""
@@ -74,31 +75,33 @@ def zone_for(
     found = zone_of(own.zones, country, region) if own else None
     if found or shop:
         return found or (zone_of(shop.zones, country, region) if shop else None)
-    return _built_in_zone(country, region, currency)
+    return _built_in_zone(country, region, currency, home)
 
 
 @lru_cache(_KNOWN_MAX)
-def _built_in_zone(country: str, region: str, currency: str) -> DeliveryZone | None:
-    destination = SERVED.get(country)
-    if destination is None:
+def _built_in_zone(country: str, region: str, currency: str, home: str) -> DeliveryZone | None:
+    zone = zones_from(home).get(country)
+    if zone is None:
         return None
     methods = [
         DeliveryRate(code=code, name=name, price=price(rate.cents, currency), days=rate.days)
-        for code, name, rate in rates(destination, region)
+        for code, name, rate in rates(zone, country, region)
     ]
     return DeliveryZone(name="Built in", countries=[country], methods=methods)
 
 
-def served_by(profiles: Profiles, seller_id: SellerId) -> list[str]:
+def served_by(profiles: Profiles, home: str, seller_id: SellerId) -> list[str]:
     """List the countries that a seller's goods go to, some of them perhaps in part."""
     own, shop = profiles.get(seller_id), profiles.get(SHOP)
     zones = [*(own.zones if own else ()), *(shop.zones if shop else ())]
-    return sorted({country for zone in zones for country in zone.countries} | (set() if shop else {*SERVED}))
+    reached = {country for zone in zones for country in zone.countries}
+    return sorted(reached if shop else reached | zones_from(home).keys())
 
 
-def served(profiles: Profiles) -> list[str]:
+def served(profiles: Profiles, home: str) -> list[str]:
     """List the countries that somebody sends to."""
-    return sorted({country for seller_id in {SHOP, *profiles} for country in served_by(profiles, seller_id)})
+    sellers = {SHOP, *profiles}
+    return sorted({country for seller_id in sellers for country in served_by(profiles, home, seller_id)})
 
 
 def ways_of(part: PartToSend, zone: DeliveryZone, currency: str, wanted: str | None = None) -> list[Way]:

@@ -96,7 +96,8 @@ def _address_lines(parts: Mapping[str, str]) -> list[str]:
     """Write an address with its name and country, in the order of its country."""
     country = parts.get("country", "")
     here = served(country)
-    lines = [parts.get("name", ""), *addresses.lines(parts), here.name if here else country]
+    name = here.name if here else addresses.country_name(country)
+    lines = [parts.get("name", ""), *addresses.lines(parts), name]
     return [one_line(line) for line in lines if line]
 
 

@@ -25,7 +25,7 @@ from mercat.pricing.rules import TaxRates
 from mercat.pricing.tax_files import shipped
 from mercat.pricing.tax_table import TaxTable, checked
 from mercat.settings import Settings
-from mercat.vat_numbers import EU, member_state
+from mercat.vat_numbers import EU, is_in_eu, member_state
 
 queries = sql.load("mercat.pricing")
 _FRESH_S = 1.0
@@ -50,7 +50,13 @@ class TaxBook:
     async def rates_of(self, basket: PricedBasket) -> TaxRates:
         """Answer how a basket is taxed where it goes, and why not where it is not."""
         known = await self._known.get()
-        place = self._taxed_at(basket)
+        eu_abroad = self._is_eu_abroad(basket, known.table)
+        from_home = eu_abroad and self._settings.eu_distance_sales == "origin"
+        place = (
+            (self._settings.home_country, "", "")
+            if from_home
+            else (basket.country, basket.region, basket.postal_code)
+        )
         rules = {line.tax_class: known.table.find(*place, line.tax_class) for line in basket.lines}
         standard = known.table.find(*place)
         otherwise = self._settings.tax_rate_ppm
@@ -65,7 +71,7 @@ class TaxBook:
             rounding=self._settings.tax_rounding,
             taxed_by=self._settings.tax_by,
         )
-        note = self._note(basket, known)
+        note = self._note(basket, known, eu_abroad=eu_abroad)
         if note and taxed.included:
             return taxed._replace(taken_out=True, note=note)
         if note:
@@ -124,22 +130,20 @@ class TaxBook:
             await db.execute(queries.note_sold, *sql.columns(sold))
             metrics.sold_without_rate.inc(len(sold))
 
-    def _note(self, basket: PricedBasket, known: _Known) -> TaxNote:
+    def _note(self, basket: PricedBasket, known: _Known, *, eu_abroad: bool) -> TaxNote:
         if basket.user_id in known.exempt:
             return "exempt"
         buyer = member_state(basket.vat_number) if basket.vat_number else ""
-        abroad = self._is_eu_abroad(basket.country.upper())
-        return "reverse_charge" if abroad and buyer not in ("", self._settings.home_country) else ""
+        return "reverse_charge" if eu_abroad and buyer not in ("", self._settings.home_country) else ""
 
-    def _taxed_at(self, basket: PricedBasket) -> tuple[str, str, str]:
-        """Say of which place the rates count: where it goes, or from where it comes."""
-        if self._settings.eu_distance_sales == "origin" and self._is_eu_abroad(basket.country.upper()):
-            return self._settings.home_country, "", ""
-        return basket.country, basket.region, basket.postal_code
-
-    def _is_eu_abroad(self, country: str) -> bool:
-        home = self._settings.home_country
-        return {home, country} <= EU and home != country
+    def _is_eu_abroad(self, basket: PricedBasket, table: TaxTable) -> bool:
+        """Say whether goods go from one member state of the EU into another and its tax is owed there: to the
+        Canary Islands and the like they go as to any other country."""
+        country, home = basket.country.upper(), self._settings.home_country
+        if home not in EU or home == country or not is_in_eu(country, basket.postal_code):
+            return False
+        standard = table.find(country, basket.region, basket.postal_code)
+        return standard is None or standard.ppm > 0
 
     async def _others_know(self) -> None:
         """Wait as long as another process may go by what it read before."""

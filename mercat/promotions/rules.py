@@ -6,7 +6,7 @@ the others by itself, that is taken which saves the shopper the most; where that
 then the first. No order of lines matters, and no price falls below nothing.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from datetime import datetime
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -164,7 +164,7 @@ def apply(
         [_code_state(given, known, why, taken, codes) for given in ask.codes],
         [use for step in taken.values() if (use := _use(step))],
         sorted(tried, key=lambda each: each.why is not None)[:TRIED_MAX],
-        _free_from(rules, ask, known, now),
+        _free_from(rules, ask, known, now, taken),
         [_gift(step) for step in taken.values() if step.gives],
     )
 
@@ -384,18 +384,31 @@ def _code_state(
     return CodeState(shown, False, why.get(found.promotion_id, "code_expired"))
 
 
-def _free_from(rules: Sequence[LiveRule], ask: ReductionAsk, known: Known, now: datetime) -> int | None:
-    """Answer how much is missing for the nearest free delivery that asks for a subtotal and no code."""
+def _free_from(
+    rules: Sequence[LiveRule],
+    ask: ReductionAsk,
+    known: Known,
+    now: datetime,
+    taken: Container[PromotionId],
+) -> int | None:
+    """Answer how much is missing for the nearest free delivery that asks for a subtotal and no code.
+
+    Nothing is missing where it is applied alone: another may stand in its place. One that is of some of the
+    sellers does not make the delivery free."""
     missing: list[int] = []
+    sellers = {line.seller_id for line in ask.goods if not line.is_money}
     for rule in rules:
         promotion = rule.promotion
         least = promotion.when.get("min_subtotal")
         if not (rule.delivers and rule.automatic and least and _is_live(promotion, now)):
             continue
         matching = [ask.goods[n] for n in _meant(rule, ask.goods)]
-        if matching and not _refusal(rule, matching, known, now, but="min_subtotal"):
-            there = sum(line.unit_price * line.quantity for line in matching)
-            missing.append(max(0, least - there))
+        if {line.seller_id for line in matching} != sellers:
+            continue
+        lacking = max(0, least - sum(line.unit_price * line.quantity for line in matching))
+        may = not _refusal(rule, matching, known, now, but="min_subtotal")
+        if may and (lacking or promotion.promotion_id in taken):
+            missing.append(lacking)
     return min(missing, default=None)
 
 

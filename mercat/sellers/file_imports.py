@@ -283,7 +283,7 @@ class _Running:
         counts = codec.text(_counts(done)) if done else "{}"
         found = done.format if done else ""
         detail = detail or (done.broken if done else "")
-        problems = codec.text(self._problems)
+        problems = codec.text(sorted(self._problems, key=lambda each: each.row))
         await self._db.execute(
             queries.finish_import, self._import_id, status, detail, found, counts, problems
         )

@@ -1,12 +1,15 @@
 """Plots that the server draws: points in a field with axes and numbers, and the same as rows of a table."""
 
 from collections.abc import Callable, Sequence
-from math import floor, log10
+from math import ceil, floor, log10
 from typing import NamedTuple
 
 WIDTH, HEIGHT = 360, 190
 _LEFT, _RIGHT, _TOP, _BOTTOM = 50, 8, 10, 24
 _TICKS = 4
+"""At most."""
+_NEAR = 1e-6
+"""What a sum of fractions may be beyond a mark."""
 _LABELS_MAX = 6
 Words = Callable[[float], str]
 
@@ -62,10 +65,12 @@ def chart(
     bars: bool = False,
 ) -> Chart:
     """Draw values by their labels, and under them those of the period before, step by step."""
-    step = _nice(max([*values, *before, 0]) / _TICKS)
-    top = step * _TICKS
+    highest = max([*values, *before, 0])
+    step = max(_nice(highest / _TICKS), 1 if bars else 0)
+    ticks = max(ceil(highest / step - _NEAR), 1)
+    top = step * ticks
     across = _Across(max(len(values), 1))
-    rises = [Tick(_height(step * n, top), words(step * n)) for n in range(_TICKS + 1)]
+    rises = [Tick(_height(step * n, top), words(step * n)) for n in range(ticks + 1)]
     earlier = list(before)[: len(values)]
     return Chart(
         name,
@@ -123,4 +128,4 @@ def _nice(least: float) -> float:
     if least <= 0:
         return 1
     power = 10 ** floor(log10(least))
-    return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= least * 0.999999)
+    return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= least * (1 - _NEAR))

@@ -578,6 +578,11 @@ class CheckoutPages:
         step = _with_way_back(pending.next_action, key)
         return await self._pages.page(request, "pending.html", next_action=step, url=url, key=key)
 
+    async def _has_gift_cards(self, view: CartView) -> bool:
+        """Say whether the shop itself sells some: what others list as such are goods."""
+        sellers = {line.seller_id for line in view.items if line.is_gift_card}
+        return any([(await self._shop.sellers.seller(each)).own for each in sellers])
+
     async def _page(
         self,
         request: Request,
@@ -634,6 +639,7 @@ class CheckoutPages:
             countries=await served_places(self._shop),
             quote=due,
             savings=await savings(self._shop, caller, "checkout", place.country),
+            by_letter=await self._has_gift_cards(view),
             paying=paying,
             key=key or uuid.uuid4().hex,
         )

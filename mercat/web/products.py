@@ -17,6 +17,7 @@ from mercat.fulfilment import AddressNotServed, PartToSend, ShippingMethod
 from mercat.ids import OfferId, ProductId, SkuId
 from mercat.kit.http import Answer
 from mercat.kit.refusals import NotFound
+from mercat.money import GIFT_CARD_CLASS
 from mercat.promotions import PricedGoods, PromotionOnGoods
 from mercat.reviews import ReviewPage
 from mercat.shop import Shop
@@ -282,7 +283,8 @@ class ProductPages:
         images = [{"url": url, "alt": alt} for url, alt in {image.url: image.alt for image in shown}.items()]
         origin = self._pages.origin(request)
         category = (await self._pages.categories.all()).get(product.category)
-        delivery = await self._delivery(offer, country) if offer else None
+        by_letter = await self._is_money(product, offer)
+        delivery = await self._delivery(offer, country) if offer and not by_letter else None
         linked = LinkedProduct(product, origin + canonical, origin)
         linked.set_terms(
             delivery, country or self._shop.settings.home_country, self._shop.settings.return_days
@@ -299,12 +301,11 @@ class ProductPages:
             path=category.path if category else [],
             department=category.path[0].slug if category else None,
             delivery=delivery,
-            with_tax=with_tax,
+            by_letter=by_letter,
+            return_days=int(self._shop.settings.return_days),
+            with_tax=None if by_letter else with_tax,
             flash=await self._flash(offer.offer_id) if offer else None,
-            # What is chosen above is not told again as if it were fixed.
-            details={
-                name: value for name, value in product.attributes.items() if name not in product.options
-            },
+            details=_fixed(product),
             histogram=_histogram(product.histogram),
             reviews=page.reviews if page else [],
             together=together,
@@ -346,6 +347,13 @@ class ProductPages:
         )
         return await unless_away(self._shop.promotions.on_goods(goods)) or ()
 
+    async def _is_money(self, product: Product, offer: ProductOffer | None) -> bool:
+        """Say whether this is a gift card, which comes by letter and has no tax: the shop's own alone are."""
+        if product.tax_class != GIFT_CARD_CLASS or offer is None:
+            return False
+        seller = await unless_away(self._shop.sellers.seller(offer.seller_id))
+        return seller is not None and seller.own
+
     async def _delivery(self, offer: ProductOffer, country: str) -> ShippingMethod | None:
         """Find the cheapest way to a country, or the shop's own, for one of this; None: there is none."""
         parcel = [PartToSend(offer.seller_id, offer.price, 1)]
@@ -354,6 +362,11 @@ class ProductPages:
             return next(iter(await unless_away(asked) or ()), None)
         except AddressNotServed:
             return None
+
+
+def _fixed(product: Product) -> dict[str, Any]:
+    """Answer the attributes that nobody chooses: what is chosen above is not told again."""
+    return {name: value for name, value in product.attributes.items() if name not in product.options}
 
 
 def _variant(product: Product, asked: str | None) -> Variant | None:

@@ -236,7 +236,7 @@ class PromotionTerms:
         terms: Terms = {}
         for name, value in given.items():
             if getattr(kinds.get(name), "MONEY", False):
-                terms[name] = minor(value, self._currency, f"{at}/{name}")
+                terms[name] = self._amount(value, f"{at}/{name}", "An amount here")
             else:
                 terms[name] = msgspec.json.decode(value)
         return terms
@@ -313,11 +313,12 @@ class PromotionTerms:
         )
 
     def _budget(self, given: Raw) -> int | None:
-        if not is_given(given):
-            return None
-        amount = minor(given, self._currency, "/budget")
+        return self._amount(given, "/budget", "A budget") if is_given(given) else None
+
+    def _amount(self, given: Raw, at: str, called: str) -> int:
+        amount = minor(given, self._currency, at)
         if amount == 0:
-            raise Invalid("A budget is more than nothing.", pointer="/budget")
+            raise Invalid(f"{called} is more than nothing.", pointer=at)
         return amount
 
     def fields(self, each: Promotion) -> dict[str, Any]:

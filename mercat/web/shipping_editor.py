@@ -266,7 +266,7 @@ class ShippingEditor:
     async def _profile(self, seller_id: SellerId) -> tuple[bool, ShippingProfile]:
         """Return what stands, and whether somebody set it."""
         known = await self._shop.fulfilment.shipping_profile(seller_id)
-        return known is not None, known or unset(seller_id, self._currency)
+        return known is not None, known or unset(seller_id, self._shop.settings)
 
     async def _preview(self, seller_id: SellerId, asked: ParcelForm) -> Preview:
         part = PartToSend(seller_id, asked.amount, asked.units, asked.weight_g)

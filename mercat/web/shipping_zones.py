@@ -31,6 +31,7 @@ from mercat.fulfilment import (
 from mercat.ids import SellerId
 from mercat.kit.http import Answer
 from mercat.kit.rpc import Caller
+from mercat.settings import Settings
 from mercat.shop import Shop
 from mercat.web.desk.products import seller_id_of
 from mercat.web.preconditions import check_seen
@@ -133,7 +134,8 @@ class ShippingZonesApi:
 
     async def _shown(self, seller_id: SellerId) -> Answer:
         profile = await self._shop.fulfilment.shipping_profile(seller_id)
-        return _answer(profile or unset(seller_id, self._currency), self._currency, built_in=profile is None)
+        shown = profile or unset(seller_id, self._shop.settings)
+        return _answer(shown, self._currency, built_in=profile is None)
 
     async def _set(self, request: Request, seller_id: SellerId, given: ProfileGiven) -> Answer:
         profile, version = _profile(given, self._currency), None
@@ -150,9 +152,11 @@ class ShippingZonesApi:
         return self._shop.settings.currency
 
 
-def unset(seller_id: SellerId, currency: str) -> ShippingProfile:
+def unset(seller_id: SellerId, settings: Settings) -> ShippingProfile:
     """Answer what stands while nothing is set: the built-in zones of the shop, none of a seller's own."""
-    return ShippingProfile(zones=[] if seller_id != SHOP else built_in(currency))
+    if seller_id != SHOP:
+        return ShippingProfile()
+    return ShippingProfile(zones=built_in(settings.currency, settings.home_country))
 
 
 def _profile(given: ProfileGiven, currency: str) -> ShippingProfile:

@@ -26,6 +26,7 @@ async def test_a_region_is_its_code_however_it_was_typed(house, typed):
         ("US", "Washington, D.C.", "20001", "DC"),
         ("CA", "Newfoundland", "A1A 1A1", "NL"),
         ("IN", "Orissa", "751001", "OR"),
+        ("IN", "TS", "500001", "TG"),
         ("IT", "Milan", "20121", "MI"),
         ("ES", "Gerona", "17001", "GI"),
         ("CA", "Québec", "H3Z 2Y7", "QC"),

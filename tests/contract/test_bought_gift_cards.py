@@ -403,6 +403,7 @@ async def test_a_class_makes_no_money_of_what_others_sell(trade, db):
     await trade.puts(mine)
     quote = await trade.quote(await trade.lives(region="MA"))
     assert quote["tax"] > 0
+    assert "Who gets the gift card?" not in await trade.ann.page("/checkout")
     order_id = await buys(trade, gift_to={"email": GRAN})
     assert (await seen(trade, order_id))["status"] == "confirmed"
     assert await db.fetchval("select count(*) from payments.sold_gift_card") == 0
@@ -429,6 +430,10 @@ async def test_to_whom_it_goes_is_checked(trade, card, given, pointer):
 async def test_a_page_asks_to_whom_it_goes_and_remembers_it(trade, card):
     await trade.lives(region="MA")
     await trade.puts(card)
+    product_id = (await trade.ann.api("GET", "/cart", 200))["items"][0]["product_id"]
+    facts = await trade.ann.page(f"/p/{product_id}")
+    assert "By e-mail, as soon as it is paid" in facts
+    assert not any(each in facts for each in ("plus tax", "Standard delivery", "until it ships"))
     page = await trade.ann.page("/checkout")
     assert "Who gets the gift card?" in page
     sent = {"gift_email": GRAN, "gift_name": "Gran", "gift_message": "For you"}

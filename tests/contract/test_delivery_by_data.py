@@ -11,6 +11,7 @@ from trade import trade as trade
 from mercat import ids
 from mercat.fulfilment import DeliveryRate, DeliveryZone, Fulfilment, PartToSend, ShippingProfile, days
 from mercat.fulfilment.days import arrives, leaves
+from mercat.fulfilment.zones import built_in
 from mercat.kit.clock import clock
 from mercat.web.routes import PREFIX
 
@@ -33,6 +34,14 @@ async def test_before_anything_is_set_the_built_in_rates_are_shown_and_stand(tra
     assert again == shown | {"built_in": False}
     mine = await trade.bob.api("GET", "/seller/shipping-profile", 200)
     assert (mine["zones"], mine["built_in"]) == ([], True)
+
+
+@pytest.mark.parametrize(("home", "us"), [("DE", "near"), ("JP", "far"), ("KW", "near")])
+def test_what_is_home_is_where_the_shop_is(home, us):
+    zones = {zone.name.lower(): zone for zone in built_in("EUR", home)}
+    assert zones["home"].countries == [home]
+    assert "US" in zones[us].countries
+    assert zones["home"].methods == built_in("EUR", "US")[0].methods
 
 
 async def test_weight_units_and_free_above_make_the_price_of_a_part(trade):

@@ -2,10 +2,11 @@
 
 import asyncio
 
+import pytest
 from house import PREFIX
 from house import house as house
 from house import opened as opened
-from trade import WIEN
+from trade import WIEN, trading
 from trade import trade as trade
 
 ROW = {"title-0": "Post", "code-0": "standard", "price-0": "5.00", "days-0": "3"}
@@ -169,3 +170,12 @@ async def test_rates_of_tax_are_previewed_and_imported(trade):
     wien = await trade.ann.api("POST", "/addresses", 201, WIEN)
     await trade.puts(await trade.lists(trade.bob))
     assert (await trade.quote(wien["address_id"]))["tax_note"] == "rate_unknown"
+
+
+@pytest.mark.parametrize(("home", "asked"), [("DE", True), ("US", False)])
+async def test_a_vat_number_is_asked_for_where_it_changes_what_is_paid(opened, home, asked):
+    async with opened(home_country=home) as house:
+        trade = await trading(house)
+        await trade.puts(await trade.lists(trade.bob))
+        for page in ("/checkout", "/account"):
+            assert ("VAT number" in await trade.ann.page(page)) == asked, page

@@ -81,12 +81,16 @@ async def test_a_parcel_leads_to_its_carrier_where_that_is_known(house, bob):
     for carrier in ("UPS", "The neighbour's van"):
         line = {"order_line_id": order["lines"][0]["order_line_id"], "quantity": 1}
         sent = {"order_id": order["order_id"], "lines": [line], "carrier": carrier, "tracking_number": "1Z 9"}
-        await bob.api("POST", "/seller/shipments", 201, sent)
+        parcel = await bob.api("POST", "/seller/shipments", 201, sent)
     shown = await ann.api("GET", f"/orders/{order['order_id']}", 200)
     pages = {each["carrier"]: each["tracking_url"] for each in shown["shipments"]}
     assert pages == {"UPS": "https://www.ups.com/track?tracknum=1Z%209", "The neighbour's van": None}
     page = await ann.page(f"/orders/{order['order_id']}")
     assert 'href="https://www.ups.com/track?tracknum=1Z%209"' in page
+    assert "/review" not in page  # who may write one has it
+    came = f"/seller/shipments/{parcel['shipment_id']}/events"
+    await bob.api("POST", came, 201, {"status": "delivered"})
+    assert (await ann.page(f"/orders/{order['order_id']}")).count("/review") == 1
 
 
 async def test_what_was_ordered_is_bought_again_as_far_as_it_is_for_sale(house, bob):

@@ -251,6 +251,7 @@ async def test_groups_are_set_by_operators(market):
         ({"then": {"free_shipping": False}}, "/then/free_shipping"),
         ({"then": {"percents": 10}}, "/then/percents"),
         ({"then": {"amount": 1.005}}, "/then/amount"),
+        ({"then": {"amount": 0}}, "/then/amount"),
         ({"then": {"buy": {"quantity": 0, "get": 1, "percent": 100}}}, "/then/buy/quantity"),
         ({"then": {"percent": 10}, "when": {"country": ["US", "XX"]}}, "/when/country"),
         ({"then": {"percent": 10}, "when": {"colour": ["red"]}}, "/when/colour"),
@@ -266,6 +267,7 @@ async def test_groups_are_set_by_operators(market):
 async def test_terms_that_cannot_be_are_refused_with_their_place(market, db, body, pointer):
     answer = await market.ask(market.people.operator, "POST", "/operator/promotions", {"name": "x"} | body)
     assert (answer.status_code, answer.json().get("pointer")) == (422, pointer)
+    assert ("whole number" in answer.json()["detail"]) == (pointer in ("/limit", "/then/buy/quantity"))
     assert await db.fetchval("select count(*) from promotions.promotion") == 0
 
 

@@ -41,13 +41,15 @@ async def offers(people):
 
 
 async def test_a_file_is_taken_and_its_bad_rows_are_named(people):
-    content = f"{HEADING}\n1,Mug,9.50,4,Kitchen,blue\n2,Cup,cheap,4,Cups,\n3,Jug,5,1,not-a-cat,\n"
+    rows = ("1,Mug,9.50,4,Kitchen,blue", "2,Cup,cheap,4,Cups,", "3,Jug,5,1,not-a-cat,", "4,Pot,dear,1,Cups,")
+    content = "\n".join((HEADING, *rows, ""))
     report = await sends(people, content)
-    assert (report["status"], counts(report)) == ("done", [3, 1, 0, 0, 2])
+    assert (report["status"], counts(report)) == ("done", [4, 1, 0, 0, 3])
     assert report["unused_columns"] == ["Colour"]
     assert [(each["row"], each["column"], each["code"]) for each in report["problems"]] == [
         (3, "Price", "invalid"),
         (4, "Category", "category_unknown"),
+        (5, "Price", "invalid"),
     ]
     assert await offers(people) == {"Mug": (9.5, 4)}
     slugs = [each["slug"] for each in (await people.nobody.get(f"{PREFIX}/categories")).json()["categories"]]

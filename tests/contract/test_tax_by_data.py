@@ -236,7 +236,7 @@ async def test_a_business_of_another_member_state_owes_the_tax_itself(opened):
         assert (person["total"], business["total"], business["tax_included"]) == (22.99, 19.15, False)
         at_home = {"line1": "1 Weg", "city": "Berlin", "postal_code": "10115", "country": "DE"}
         german = await quoted(**at_home, vat_number="DE136695976")
-        assert (german["tax_note"], german["tax"]) == ("", 3.67)  # 22.99 x 19/119
+        assert (german["tax_note"], german["tax"]) == ("", 2.39)  # 14.99 x 19/119
         wrong = await trade.ann.api("POST", "/addresses", 422, WIEN | {"vat_number": "ATU13585628"})
         assert wrong["pointer"] == "/vat_number"
         kept = (await trade.ann.api("GET", "/addresses", 200))["addresses"]
@@ -246,6 +246,23 @@ async def test_a_business_of_another_member_state_owes_the_tax_itself(opened):
         assert [line["unit_price"] for line in order["lines"]] == [8.33]
         assert order["shipping_address"]["vat_number"] == "ATU13585627"
         assert "reverse charge" in (await trade.ann.page(f"/orders/{order['order_id']}")).lower()
+
+
+@pytest.mark.parametrize(
+    ("place", "tax", "note"),
+    [
+        ({"country": "GB", "city": "Belfast", "postal_code": "BT1 1AA"}, 0, "reverse_charge"),
+        ({"country": "GB", "city": "London", "postal_code": "SW1A 1AA"}, 3.83, ""),
+        ({"country": "ES", "city": "Arrecife", "region": "GC", "postal_code": "35500"}, 0, ""),
+    ],
+)
+async def test_who_owes_the_tax_goes_by_its_territory_and_not_by_the_country(opened, place, tax, note):
+    async with opened(home_country="DE", currency="EUR", eu_distance_sales="origin") as house:
+        trade = await trading(house)
+        await trade.puts(await trade.lists(trade.bob, currency="EUR"))
+        made = await trade.ann.api("POST", "/addresses", 201, WIEN | place | {"vat_number": "XI110305878"})
+        quote = await trade.quote(made["address_id"])
+        assert (quote["tax"], quote["tax_note"]) == (tax, note)
 
 
 async def test_below_the_threshold_consumers_of_the_eu_pay_the_home_countrys_rate(opened):

@@ -162,3 +162,18 @@ def test_who_buys_is_counted_by_session_and_by_address_however_it_is_written():
     assert persons(key, UserId(1), "ann@example.org")[1:] == persons(key, UserId(2), "ann@example.org")[1:]
     assert persons(key, UserId(1), "ann@example.org") != persons(b"another", UserId(1), "ann@example.org")
     assert persons(key, UserId(1), None) == ["u:1"]
+
+
+def free(number=1, /, **more):
+    return promotion(number, then={"free_shipping": True}, when={"min_subtotal": 2_000}, **more)
+
+
+def test_delivery_is_told_to_be_free_where_it_is_and_for_all_that_is_sent():
+    assert reduce([free()], [line(1)]).free_from == 1_000
+    assert reduce([free()], [line(1, 2)]).free_from == 0
+    alone = promotion(2, then={"percent": 30}, combines=False)
+    assert reduce([free(), alone], [line(1, 2)]).free_from is None  # the other stands in its place
+    of_bob = free(seller_id=BOB)
+    assert reduce([of_bob], [line(1, 2)]).free_from == 0
+    assert reduce([of_bob], [line(1, 2), line(2, seller=EVE)]).free_from is None
+    assert reduce([of_bob, free(3)], [line(1, 1), line(2, seller=EVE)]).free_from == 0

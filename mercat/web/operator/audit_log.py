@@ -131,6 +131,7 @@ def _changes(entry: Entry) -> list[tuple[str, str, str]]:
 
 
 def _flat(text: str) -> dict[str, str]:
+    """Answer what stands in a document, each value as a text; what is null does not."""
     try:
         document = msgspec.json.decode(text or "{}", type=dict[str, Any])
     except msgspec.ValidationError:
@@ -138,6 +139,7 @@ def _flat(text: str) -> dict[str, str]:
     return {
         name: value if isinstance(value, str) else msgspec.json.encode(value).decode()
         for name, value in document.items()
+        if value is not None
     }
 
 
