@@ -41,7 +41,7 @@ RULES: Mapping[str, LaneRules] = {
     "reads": LaneRules(256, 0.5, 0.5, 64),
     "search": LaneRules(8, 0.5, 0.5, 4),
     "pages": LaneRules(16, 0.5, 0.5, 8),
-    "buying": LaneRules(1_000, 0.15, 0.4, 256),
+    "buying": LaneRules(1_000, 0.25, 0.4, 192),
     "buying pages": LaneRules(32, 1.0, 1.0, 16),
     "people": LaneRules(16, 2.0, 2.0, 8),
     "desk": LaneRules(16, 1.0, 2.0, 8),

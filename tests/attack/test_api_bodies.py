@@ -38,6 +38,14 @@ async def test_who_does_not_accept_json_is_told_406(visitor: httpx.AsyncClient) 
         ("text/html, */*;q=0.1", 200),
         ("application/problem+json, application/json", 200),
         ("application/*", 200),
+        ("Application/JSON", 200),
+        ("application/json;q=0", 406),
+        ("*/*;q=0", 406),
+        ("application/json;q=0, */*", 406),
+        ("application/*;q=0, application/json;q=0.1", 200),
+        ("text/html;q=0.9, application/json;q=0.001", 200),
+        (";;;,,,", 200),
+        ("text/html;q=x", 200),
     ):
         said = await visitor.get("/api/v1/categories", headers={"accept": accept})
         assert said.status_code == status, accept
