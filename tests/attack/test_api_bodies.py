@@ -66,3 +66,10 @@ async def test_an_unknown_parameter_is_refused_with_the_nearest_name(visitor: ht
     assert (await visitor.get("/api/v1/categories?utm_source=mail")).status_code == 422
     known = await visitor.get("/api/v1/search?q=lamp&filters[attr.colour]=red&filters[in_stock]=true")
     assert known.status_code == 200, known.text
+
+
+async def test_a_request_with_two_keys_is_refused(guest: httpx.AsyncClient) -> None:
+    for keys, status in ((["a"], 422), (["a", "b"], 400), (["a", "a"], 400), ([""], 400), (["x" * 256], 400)):
+        headers = [("authorization", guest.headers["authorization"]), *(("idempotency-key", k) for k in keys)]
+        said = await guest.post("/api/v1/addresses", json={"name": "Ann"}, headers=headers)
+        assert said.status_code == status, (keys, said.text)

@@ -148,3 +148,11 @@ def test_a_cursor_of_another_question_is_refused(where):
         for other in ({"q": ""}, {"q": "pot"}, {"q": "tea", "price_max": 5}, {"q": "tea", "in_stock": True}):
             with pytest.raises(Invalid, match="another list"):
                 find(sort=sort, cursor=cursor, **other)
+
+
+@pytest.mark.parametrize("page", [0, 2**31, 2**70])
+def test_a_cursor_of_no_page_there_could_be_is_refused(where, page):
+    writer = put(where, [product(1, "green tea")])
+    forged = base64.urlsafe_b64encode(f'["relevance",{page},0]'.encode()).decode().rstrip("=")
+    with pytest.raises(Invalid, match="not a cursor of ours"):
+        executor(writer).find(SearchQuery(q="tea", cursor=forged))

@@ -52,7 +52,9 @@ def decode_cursor(encoded: str, query: SearchQuery) -> SearchCursor:
     if cursor.sort != query.sort:
         raise Invalid("This cursor belongs to another sort.", pointer="/cursor")
     if not (
-        cursor.page > 0 and 0 <= cursor.key < 2**64 and all(0 <= product < 2**63 for product in cursor.seen)
+        0 < cursor.page < 2**31
+        and 0 <= cursor.key < 2**64
+        and all(0 <= product < 2**63 for product in cursor.seen)
     ):
         raise Invalid("This is not a cursor of ours.", pointer="/cursor")
     return cursor
