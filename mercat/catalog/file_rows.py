@@ -243,7 +243,7 @@ def _unpacked(raw: io.BufferedReader) -> Any:
     size = raw.seek(0, io.SEEK_END)
     raw.seek(0)
     if start[:2] == b"\x1f\x8b":
-        return _bounded(gzip.GzipFile(fileobj=raw), size)
+        return _bounded(cast(IO[bytes], gzip.GzipFile(fileobj=raw)), size)
     if start != b"PK\x03\x04":
         return raw
     archive = zipfile.ZipFile(raw)
