@@ -15,19 +15,25 @@ from datetime import date
 from html.entities import name2codepoint
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import IO, Any, NamedTuple, cast
 from xml.etree.ElementTree import Element, ParseError, XMLPullParser
 
 import msgspec
 from python_calamine import CalamineError, CalamineWorkbook, ZipError
 
 from mercat.catalog.columns import BadField
+from mercat.catalog.workbooks import is_spread
 from mercat.catalog.xml_feeds import CatalogueOffers, FeedItems, feed_of, local_name
 
 _LINE_MAX = 4_000_000
 _LONG = f"is longer than {_LINE_MAX // 1_000_000} MB"
 _LOOKED_AT = 64_000
 _WORKBOOK_MAX = 300_000_000
+_OTHER_BOOKS = frozenset(("xl/workbook.bin", "content.xml"))
+"""What makes a zip a workbook of XLSB or ODS, whose cells nothing looks through before they are read."""
+_TIMES_MAX = 50
+"""What is packed unpacks to so many times its size at most: files of goods to five or twenty times."""
+_SMALL = 20_000_000
 _PACKED_MAX = 20
 """Files of a zip that are read."""
 _UNPACKED_MAX = 2_000_000_000
@@ -137,11 +143,16 @@ def _is_workbook(raw: io.BufferedReader) -> bool:
         return False
     with zipfile.ZipFile(raw) as archive:
         parts = archive.infolist()
+        if not any(each.filename.startswith("xl/") for each in parts):
+            raw.seek(0)
+            return False
+        if sum(each.file_size for each in parts) > _WORKBOOK_MAX:
+            raise BrokenFile("it unpacks to more than 300 MB; send it in parts")
+        if _OTHER_BOOKS & {each.filename.lower() for each in parts}:
+            raise BrokenFile("it is a spreadsheet of another kind; save it as XLSX")
+        if any(is_spread(archive, each.filename) for each in parts):
+            raise BrokenFile("its cells are too far apart; delete what stands far below or beside the goods")
     raw.seek(0)
-    if not any(each.filename.startswith("xl/") for each in parts):
-        return False
-    if sum(each.file_size for each in parts) > _WORKBOOK_MAX:
-        raise BrokenFile("it unpacks to more than 300 MB; send it in parts")
     return True
 
 
@@ -229,8 +240,10 @@ def _cell_text(cell: object) -> str:
 
 def _unpacked(raw: io.BufferedReader) -> Any:
     start = raw.peek(4)[:4]
+    size = raw.seek(0, io.SEEK_END)
+    raw.seek(0)
     if start[:2] == b"\x1f\x8b":
-        return gzip.GzipFile(fileobj=raw)
+        return _bounded(cast(IO[bytes], gzip.GzipFile(fileobj=raw)), size)
     if start != b"PK\x03\x04":
         return raw
     archive = zipfile.ZipFile(raw)
@@ -238,9 +251,32 @@ def _unpacked(raw: io.BufferedReader) -> Any:
     if len(names) != 1:
         raise BrokenFile(f"it holds {len(names)} files where one is read; unpack it")
     try:
-        return archive.open(names[0])
+        return _bounded(archive.open(names[0]), size)
     except (RuntimeError, NotImplementedError):  # zipfile's words for a password and an unknown method
         raise BrokenFile("it is packed with a password or in an unknown way; unpack it") from None
+
+
+class _Bounded(io.RawIOBase):
+    """A stream that unpacks to so many bytes at most; raise BrokenFile beyond."""
+
+    def __init__(self, stream: IO[bytes], most: int) -> None:
+        self._stream = stream
+        self._left = most
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        content = self._stream.read(len(buffer))
+        self._left -= len(content)
+        if self._left < 0:
+            raise BrokenFile(f"it unpacks to more than {_TIMES_MAX} times its size")
+        buffer[: len(content)] = content
+        return len(content)
+
+
+def _bounded(stream: IO[bytes], packed: int) -> io.BufferedReader:
+    return io.BufferedReader(_Bounded(stream, max(_SMALL, _TIMES_MAX * packed)), _LOOKED_AT)
 
 
 def _files_of(archive: zipfile.ZipFile) -> list[str]:
@@ -318,7 +354,8 @@ def _recoded(text: io.TextIOWrapper, errors: str) -> Iterator[tuple[int, bytes]]
     try:
         yield from _numbered(lambda: text.readline(_LINE_MAX).removeprefix("\ufeff").encode("utf-8", errors))
     finally:
-        text.detach()
+        with suppress(ValueError):  # the file is closed already
+            text.detach()
 
 
 def _numbered(readline: Callable[[], bytes], *, whole: bool = False) -> Iterator[tuple[int, bytes]]:
@@ -472,7 +509,7 @@ def _xml(lines: Iterator[tuple[int, bytes]]) -> Iterator[NumberedRow]:
         try:
             parser.feed(_ENTITY.sub(_by_number, line) if b"&" in line else line)
             events = [*cast(Any, parser.read_events())]
-        except ParseError as error:
+        except (ParseError, ValueError, LookupError) as error:  # the latter: an encoding that is not read
             raise BrokenFile(f"it is not XML ({error}); what was read before is taken") from None
         for event, element in events:
             if event == "start":

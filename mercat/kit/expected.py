@@ -1,8 +1,9 @@
 """What a request may hold beside what is read of it: nothing. A misspelt name is refused with the nearest."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
@@ -23,6 +24,8 @@ _NAMES = {
     "application/jsonl": "JSON lines",
 }
 _ANY_NAME = "NAME]"
+_ACCEPT_MAX = 4_000
+_WEIGHT = re.compile(r"0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?")
 
 
 def check_media_types(
@@ -33,26 +36,52 @@ def check_media_types(
     nothing is taken for JSON."""
     for name, value in request.scope["headers"]:
         if name == b"accept":
-            if not value or b"*/*" in value:
+            if not value or value == b"*/*" or accepts(value, answers, or_answers):
                 continue
-            offered, fitting = _offered(answers, or_answers)
-            if not any(kind in value for kind in fitting):
-                names = " or ".join(_NAMES.get(each, each) for each in offered)
-                raise NotAcceptable(f"This address answers in {names}: accept {' or '.join(offered)}.")
-        elif not reads_json:
+            offered = _offered(answers, or_answers)
+            names = " or ".join(_NAMES.get(each, each) for each in offered)
+            raise NotAcceptable(f"This address answers in {names}: accept {' or '.join(offered)}.")
+        if not reads_json:
             continue
-        elif name == b"content-type":
+        if name == b"content-type":
             if value and value != _JSON and not _is_json(value):
                 raise UnsupportedMediaType("Send application/json.")
         elif name == b"content-encoding" and value.lower() not in (b"", b"identity"):
             raise UnsupportedMediaType("Send the body as it is, without a Content-Encoding.")
 
 
-@cache
-def _offered(answers: str, or_answers: str) -> tuple[list[str], list[bytes]]:
-    """List what a route answers in, and what of an Accept header fits it."""
-    offered = [answers, *or_answers.split(", ")] if or_answers else [answers]
-    return offered, [b"json", b"application/*", *(each.encode() for each in offered)]
+@lru_cache(maxsize=500)
+def accepts(accept: bytes, answers: str, or_answers: str = "") -> bool:
+    """Say whether an Accept header takes some of what a route answers in, or any JSON, in which refusals are
+    told; the nearest range decides, and a weight of 0 is no."""
+    ranges = media_ranges(accept.decode("latin-1"))
+    if not ranges:
+        return True
+    if any(weight > 0 and kind.endswith("json") for kind, weight in ranges.items()):
+        return True
+    return any(weight_of(each, ranges) > 0 for each in _offered(answers, or_answers))
+
+
+def media_ranges(accept: str) -> dict[str, float]:
+    """Read an Accept header (RFC 9110, 12.5.1): each range, in small letters, with its weight; what has a
+    weight that is none is left out."""
+    ranges: dict[str, float] = {}
+    for part in accept[:_ACCEPT_MAX].lower().split(","):
+        kind, *parameters = (each.strip() for each in part.split(";"))
+        weight = next((each[2:] for each in parameters if each.startswith("q=")), "1")
+        if kind and _WEIGHT.fullmatch(weight):
+            ranges[kind] = float(weight)
+    return ranges
+
+
+def weight_of(kind: str, ranges: Mapping[str, float]) -> float:
+    """Return the weight of a media type by the nearest range that has it; 0 where none has."""
+    whole = kind.partition("/")[0] + "/*"
+    return next((ranges[each] for each in (kind, whole, "*/*") if each in ranges), 0.0)
+
+
+def _offered(answers: str, or_answers: str) -> list[str]:
+    return [answers, *or_answers.split(", ")] if or_answers else [answers]
 
 
 def _is_json(content_type: bytes) -> bool:
@@ -149,10 +178,10 @@ def _unknown(name: str, names: Iterable[str], at: str) -> Invalid:
 
 
 def preferred(request: Request, offered: Sequence[str]) -> str:
-    """Choose the media type that `Accept` names first of those that are offered; the first where none is.
-
-    Quality values are not weighed: who asks for a file names it."""
-    accepted = request.headers.get("accept", "")
-    found = {each: accepted.find(each) for each in offered}
-    named = [each for each in offered if found[each] >= 0]
-    return min(named, key=lambda each: found[each], default=offered[0])
+    """Choose the media type of those that are offered that `Accept` weighs most, and names first of such; the
+    first where none is named."""
+    ranges = media_ranges(request.headers.get("accept", ""))
+    named = [each for each in ranges if each in offered and ranges[each] > 0]
+    best = max(named, key=lambda each: ranges[each], default="")
+    rest = max(offered, key=lambda each: weight_of(each, ranges))
+    return best if best and ranges[best] >= weight_of(rest, ranges) else rest

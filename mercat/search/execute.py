@@ -46,7 +46,7 @@ from mercat.search.messages import (
 )
 from mercat.search.query import spelling, suggestions
 from mercat.search.query.codes import NamedCodes, named_codes
-from mercat.search.query.filters import QueryClauses, SearchCursor, decode_cursor, query_clauses
+from mercat.search.query.filters import QueryClauses, SearchCursor, checksum, decode_cursor, query_clauses
 from mercat.search.query.mentions import NamedOften, without_mentions
 from mercat.search.query.parse import (
     NO_TEXT,
@@ -252,7 +252,7 @@ class QueryExecutor:
             placed = Clause.constant_score(pinnable(pins, in_stock=self._sold_out == "last"), 0.0)
             clauses = unpinned._replace(text=Clause.any_of([text.matching, placed]))
         facets, total = self._facets.counts(clauses, query, text)
-        cursor = decode_cursor(query.cursor, query.sort) if query.cursor else None
+        cursor = decode_cursor(query.cursor, query) if query.cursor else None
         sort = _SORT_KEYS.get(query.sort)
         if text is not None and sort is None:
             hits, after = self._page_by_relevance(
@@ -290,7 +290,7 @@ class QueryExecutor:
         seen = product_ids(self._searcher, [hit for hit in hits if hit[0] == key])
         before = cursor.seen if cursor and cursor.key == key else []
         page = cursor.page if cursor else query.page
-        return hits, SearchCursor(query.sort, page + 1, key, before + seen)
+        return hits, SearchCursor(query.sort, page + 1, key, before + seen, checksum(query))
 
     def _page_by_relevance(
         self, ranked: RankedQuery, query: SearchQuery, cursor: SearchCursor | None
@@ -301,7 +301,7 @@ class QueryExecutor:
         if offset + len(hits) >= ranked.total:
             return hits, None
         page = cursor.page if cursor else query.page
-        return hits, SearchCursor(query.sort, page + 1, offset + len(hits))
+        return hits, SearchCursor(query.sort, page + 1, offset + len(hits), asked=checksum(query))
 
     # -- relevance
 

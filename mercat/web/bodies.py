@@ -11,7 +11,7 @@ from contextlib import suppress
 from starlette.types import Message, Receive
 
 from mercat.kit.http import BODY_BYTES_MAX, DISCARDED_BYTES_MAX, FILE_BYTES_MAX
-from mercat.kit.refusals import Overloaded, Refusal, TooManyRequests
+from mercat.kit.refusals import BadRequest, Overloaded, Refusal, TooManyRequests
 from mercat.settings import Settings
 
 _FILES_AT_ONCE = 4
@@ -42,7 +42,8 @@ class Bodies:
     async def read(
         self, receive: Receive, network: str, length: bytes, *, loopback: bool, is_file: bool = False
     ) -> bytes | None:
-        """Read a body; None is one that is too large. Raise RequestTimeout when it is not whole in time, and
+        """Read a body; None is one that is too large. Raise RequestTimeout when it is not whole in time,
+        BadRequest when it ends in the middle, and
         TooManyRequests or Overloaded at once where too many are unfinished. `is_file`: it may be large, and
         few of them are read at once."""
         if is_file:
@@ -90,8 +91,8 @@ async def _read(receive: Receive, most: int) -> bytes | None:
     body = bytearray()
     size = 0
     while True:
-        if message["type"] == "http.disconnect":
-            raise RequestTimeout
+        if message["type"] == "http.disconnect":  # who went away does not hear it; who sent nonsense does
+            raise BadRequest("The body breaks off, or its chunks are malformed.")
         part: bytes = message.get("body", b"")
         size += len(part)
         if size <= most:

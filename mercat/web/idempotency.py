@@ -58,9 +58,12 @@ class Kept(msgspec.Struct, frozen=True):
 
 def key_of(request: Request) -> str | None:
     """Read the key that the client sent; raise BadRequest where it could not be one."""
-    key = request.headers.get("idempotency-key")
-    if key is None:
+    keys = request.headers.getlist("idempotency-key")
+    if not keys:
         return None
+    if len(keys) > 1:
+        raise BadRequest("A request has one Idempotency-Key.")
+    [key] = keys
     if not key or len(key) > KEY_CHARACTERS_MAX or not key.isascii() or not key.isprintable():
         raise BadRequest(f"An Idempotency-Key is 1 to {KEY_CHARACTERS_MAX} printable ASCII characters.")
     return key

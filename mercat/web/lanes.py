@@ -4,7 +4,8 @@ A worker runs a few requests of a lane at a time and lets the others wait for th
 known, and who would wait longer than the lane allows is refused at once. A line that stands has less patience
 than one that a burst made, as in CoDel (Nichols and Jacobson, "Controlling Queue Delay", 2012). Where answers
 themselves take too long, because the line is in an engine, fewer begin (additive increase, multiplicative
-decrease).
+decrease). A lane begins narrow and grows with need: one that stood wide open when a crowd came would have let
+all of it in before the first slow answer said so.
 """
 
 import asyncio
@@ -27,7 +28,7 @@ _SMOOTHING = 0.1
 
 class LaneRules(NamedTuple):
     """How many requests of a lane run at a time, how long one may wait for its turn, and how long answers may
-    take on average before fewer run, to `least`."""
+    take on average before fewer run, to `least`, with which it begins."""
 
     at_once: int
     wait_s: float
@@ -40,7 +41,7 @@ RULES: Mapping[str, LaneRules] = {
     "reads": LaneRules(256, 0.5, 0.5, 64),
     "search": LaneRules(8, 0.5, 0.5, 4),
     "pages": LaneRules(16, 0.5, 0.5, 8),
-    "buying": LaneRules(1_000, 0.5, 0.4, 100),
+    "buying": LaneRules(1_000, 0.25, 0.4, 192),
     "buying pages": LaneRules(32, 1.0, 1.0, 16),
     "people": LaneRules(16, 2.0, 2.0, 8),
     "desk": LaneRules(16, 1.0, 2.0, 8),
@@ -48,7 +49,8 @@ RULES: Mapping[str, LaneRules] = {
     "flash": LaneRules(1_000, 1.0, 1.0, 400),
 }
 """What renders or searches is work of this process, a few at a time; what asks an engine runs by the hundred,
-for what comes together goes into one statement."""
+for what comes together goes into one statement. Purchases end by the set, a hundred at once, so their line
+is empty again before it has stood for a second: its patience is short from the start."""
 
 DEAR = frozenset({"search", "pages", "buying pages", "people", "desk", "papers"})
 """What costs this process milliseconds: a network has a smaller allowance of it."""
@@ -114,7 +116,7 @@ class Lane:
     def __init__(self, name: str, rules: LaneRules, now: Callable[[], float] = perf_counter) -> None:
         self.name = name
         self.running = 0
-        self.limit = rules.at_once
+        self.limit = rules.least
         self._rules = rules
         self._now = now
         self._line: deque[tuple[asyncio.Future[None], float]] = deque()
@@ -218,12 +220,15 @@ class Lane:
             self._sweep_later()
 
     def _look(self, now: float) -> None:
-        """Let fewer run where answers take too long, and more where all turns were needed."""
+        """Let fewer run where answers take too long or half of the turns were not needed, and more where all
+        were."""
         rules, most = self._rules, self._most_running
         if self._answers_s / self._answers > rules.answer_s and most * 2 >= self.limit:
             self.limit = max(rules.least, self.limit * 4 // 5)
         elif most >= self.limit:
             self.limit = min(rules.at_once, self.limit + self.limit // 10 + 1)
+        elif most * 2 < self.limit:
+            self.limit = max(rules.least, self.limit * 9 // 10)
         self._look_at = now + _LOOK_S
         self._most_running = self.running
         self._answers, self._answers_s = 0, 0.0

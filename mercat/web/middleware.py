@@ -182,7 +182,7 @@ class Middleware:
                     loopback=is_loopback(address),
                     is_file=scope["path"] in _FILES or bool(_PICTURES_OF.fullmatch(scope["path"])),
                 )
-            except (RequestTimeout, TooManyRequests, Overloaded) as refusal:
+            except (RequestTimeout, BadRequest, TooManyRequests, Overloaded) as refusal:
                 reply.more.append((b"connection", b"close"))
                 await self._turn_away(scope, refusal)(scope, receive, reply)
                 return
@@ -271,6 +271,8 @@ class Middleware:
 
     def _host_refusal(self, scope: Scope, hosts: list[bytes]) -> Refusal | None:
         """Say why a request's host is not answered, if it is not; probes may ask by any name."""
+        if scope["path"] in _ALWAYS_OPEN and scope["http_version"] not in ("1.1", "2") and not any(hosts):
+            return None  # the plainest of probes speak HTTP/1.0 and name none
         if len(hosts) != 1:
             return (
                 BadRequest("A request names one host.") if hosts or scope["http_version"] == "1.1" else None

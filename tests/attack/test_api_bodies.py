@@ -38,6 +38,14 @@ async def test_who_does_not_accept_json_is_told_406(visitor: httpx.AsyncClient) 
         ("text/html, */*;q=0.1", 200),
         ("application/problem+json, application/json", 200),
         ("application/*", 200),
+        ("Application/JSON", 200),
+        ("application/json;q=0", 406),
+        ("*/*;q=0", 406),
+        ("application/json;q=0, */*", 406),
+        ("application/*;q=0, application/json;q=0.1", 200),
+        ("text/html;q=0.9, application/json;q=0.001", 200),
+        (";;;,,,", 200),
+        ("text/html;q=x", 200),
     ):
         said = await visitor.get("/api/v1/categories", headers={"accept": accept})
         assert said.status_code == status, accept
@@ -58,3 +66,10 @@ async def test_an_unknown_parameter_is_refused_with_the_nearest_name(visitor: ht
     assert (await visitor.get("/api/v1/categories?utm_source=mail")).status_code == 422
     known = await visitor.get("/api/v1/search?q=lamp&filters[attr.colour]=red&filters[in_stock]=true")
     assert known.status_code == 200, known.text
+
+
+async def test_a_request_with_two_keys_is_refused(guest: httpx.AsyncClient) -> None:
+    for keys, status in ((["a"], 422), (["a", "b"], 400), (["a", "a"], 400), ([""], 400), (["x" * 256], 400)):
+        headers = [("authorization", guest.headers["authorization"]), *(("idempotency-key", k) for k in keys)]
+        said = await guest.post("/api/v1/addresses", json={"name": "Ann"}, headers=headers)
+        assert said.status_code == status, (keys, said.text)

@@ -89,3 +89,27 @@ async def test_a_body_of_which_two_readers_might_see_two_ends_is_400(opened: Ope
         writer.write(head + b"Transfer-Encoding: " + coding + b"\r\n\r\n2\r\n{}\r\n0\r\n\r\n")
         assert (await reader.read()).startswith(b"HTTP/1.1 400 ")
         writer.close()
+
+
+@pytest.mark.parametrize(
+    "chunks", [b"zz\r\n{}\r\n0\r\n\r\n", b"FFFFFFFFFFFFFFFFF\r\n{}", b"2;%s\r\n{}" % (b"a" * 20_000)]
+)
+async def test_chunks_that_are_none_are_400_at_once(opened: Open, chunks: bytes) -> None:
+    port, _ = await opened()
+    head = b"POST /api/v1/sessions HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+    assert (await _told(port, head + chunks)).startswith(b"HTTP/1.1 400 ")
+
+
+async def test_a_probe_of_http_1_0_needs_no_host(opened: Open) -> None:
+    port, _ = await opened()
+    assert (await _told(port, b"GET /health HTTP/1.0\r\n\r\n")).startswith(b"HTTP/1.0 200 ")
+    assert (await _told(port, b"GET /help HTTP/1.0\r\n\r\n")).startswith(b"HTTP/1.0 400 ")
+
+
+async def _told(port: int, request: bytes) -> bytes:
+    async with asyncio.timeout(5):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(request)
+        said = await reader.read()
+        writer.close()
+        return said

@@ -268,6 +268,18 @@ async def test_what_makes_no_sense_is_pointed_at(people, goods, ask, pointer, co
     assert pointer is None or problem["pointer"].startswith(pointer)
 
 
+@pytest.mark.parametrize("wrong", ["10", True, [], {}, "", 10**30])
+@pytest.mark.parametrize("name", ["percent", "amount", "to"])
+async def test_what_is_no_number_is_pointed_at(people, goods, name, wrong):
+    for ask, at in (
+        ({"price": {name: wrong}}, "/price"),
+        ({"compare_at_price": {name: wrong}}, "/compare_at_price"),
+        ({"sale": {"price": {name: wrong}}}, "/sale/price"),
+    ):
+        answer = await people.seller.post(f"{PATH}/preview", json=ask)
+        assert (answer.status_code, answer.json()["pointer"]) == (422, f"{at}/{name}"), answer.text
+
+
 async def test_another_sellers_prices_are_not_there(people, goods):
     assert (await people.shopper.post(f"{PREFIX}/sellers", json={"name": "Ann's"})).status_code == 201
     ask = {"offers": [goods["Mug"]], "price": {"percent": -10}}

@@ -24,7 +24,7 @@ def now() -> Now:
 
 @pytest.fixture
 def lane(now: Now) -> Lane:
-    return Lane("search", LaneRules(at_once=2, wait_s=0.5, answer_s=0.2), now)
+    return Lane("search", LaneRules(at_once=2, wait_s=0.5, answer_s=0.2, least=2), now)
 
 
 async def come(lane: Lane) -> None:
@@ -121,11 +121,33 @@ async def test_slow_answers_let_fewer_begin_and_quick_ones_more(now: Now) -> Non
             for _ in range(began):
                 lane.end(now.s - took_s)
 
-    await rounds(0.5, 20)
-    slow = lane.limit
-    assert slow < 20
     await rounds(0.05, 100)
     assert lane.limit == 100
+    await rounds(0.5, 20)
+    assert lane.limit < 20
+    await rounds(0.05, 100)
+    assert lane.limit == 100
+
+
+async def test_a_crowd_meets_a_lane_as_narrow_as_need_was_before_it(now: Now) -> None:
+    lane = Lane("buying", LaneRules(at_once=1_000, wait_s=1, answer_s=0.2, least=100), now)
+
+    def begun(most: int) -> int:
+        count = 0
+        while count < most and lane.begin():
+            count += 1
+        now.s += 0.2
+        for _ in range(count):
+            lane.end(now.s - 0.05)
+        return count
+
+    assert begun(1_000) == 100, "at first nobody knows how many it can carry"
+    for _ in range(30):
+        begun(1_000)
+    assert begun(1_000) == 1_000, "quick answers have shown that it can"
+    for _ in range(40):
+        begun(20)
+    assert begun(1_000) == 100, "what a crowd of an hour ago needed says nothing of this one"
 
 
 async def test_one_lane_that_is_full_keeps_no_other_out() -> None:

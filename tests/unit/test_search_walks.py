@@ -134,3 +134,25 @@ def test_the_last_page_that_has_a_number(where):
     beyond = executor(writer).find(SearchQuery(sort="newest", limit=1, cursor=last.next_cursor))
     assert (len(last.results), beyond.page, len(beyond.results)) == (1, 1_001, 1)
     assert beyond.next_cursor
+
+
+def test_a_cursor_of_another_question_is_refused(where):
+    writer = put(where, [product(n, "green tea") for n in range(1, 10)])
+
+    def find(**asked):
+        return executor(writer).find(SearchQuery(limit=2, **asked))
+
+    for sort in ["relevance", *SORTS]:
+        cursor = find(q="tea", sort=sort).next_cursor
+        assert find(q="tea", sort=sort, cursor=cursor).results
+        for other in ({"q": ""}, {"q": "pot"}, {"q": "tea", "price_max": 5}, {"q": "tea", "in_stock": True}):
+            with pytest.raises(Invalid, match="another list"):
+                find(sort=sort, cursor=cursor, **other)
+
+
+@pytest.mark.parametrize("page", [0, 2**31, 2**70])
+def test_a_cursor_of_no_page_there_could_be_is_refused(where, page):
+    writer = put(where, [product(1, "green tea")])
+    forged = base64.urlsafe_b64encode(f'["relevance",{page},0]'.encode()).decode().rstrip("=")
+    with pytest.raises(Invalid, match="not a cursor of ours"):
+        executor(writer).find(SearchQuery(q="tea", cursor=forged))

@@ -3,6 +3,7 @@ walk."""
 
 import base64
 import binascii
+import zlib
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -25,23 +26,35 @@ class SearchCursor(msgspec.Struct, frozen=True, array_like=True):
     page: int
     key: int
     seen: list[int] = []
+    asked: int = 0
+    """Of which question, as `checksum` has it; 0: an older one does not say."""
 
     def encoded(self) -> str:
         """Return the cursor as clients get it."""
         return base64.urlsafe_b64encode(msgspec.json.encode(self)).decode().rstrip("=")
 
 
-def decode_cursor(encoded: str, sort: SearchSort) -> SearchCursor:
-    """Read a client's cursor. Refuses with `Invalid` one that is not ours, or of another sort."""
+def checksum(query: SearchQuery) -> int:
+    """Tell a question from others, in whatever order and pages it is answered."""
+    asked = msgspec.structs.replace(query, sort="relevance", learnt=True, page=1, limit=1, cursor=None)
+    return zlib.crc32(msgspec.msgpack.encode(asked)) or 1
+
+
+def decode_cursor(encoded: str, query: SearchQuery) -> SearchCursor:
+    """Read a client's cursor. Refuses with `Invalid` one that is not ours, of another sort or question."""
     try:
         packed = base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4))
         cursor = msgspec.json.decode(packed, type=SearchCursor)
     except (ValueError, binascii.Error, RecursionError):
         raise Invalid("This is not a cursor of ours.", pointer="/cursor") from None
-    if cursor.sort != sort:
+    if cursor.asked not in (0, checksum(query)):
+        raise Invalid("This cursor belongs to another list.", pointer="/cursor")
+    if cursor.sort != query.sort:
         raise Invalid("This cursor belongs to another sort.", pointer="/cursor")
     if not (
-        cursor.page > 0 and 0 <= cursor.key < 2**64 and all(0 <= product < 2**63 for product in cursor.seen)
+        0 < cursor.page < 2**31
+        and 0 <= cursor.key < 2**64
+        and all(0 <= product < 2**63 for product in cursor.seen)
     ):
         raise Invalid("This is not a cursor of ours.", pointer="/cursor")
     return cursor

@@ -203,20 +203,18 @@ def _edit_asked(ask: PriceEditAsk, currency: str) -> PriceEdit:
 
 
 def _move_asked(ask: PriceMoveAsk, currency: str, at: str) -> PriceMove:
-    given = {
-        name: number_of(raw) if is_given(raw) else None
-        for name, raw in (("percent", ask.percent), ("amount", ask.amount), ("to", ask.to))
-    }
-    return _move(given, currency, at)
+    given = {"percent": ask.percent, "amount": ask.amount, "to": ask.to}
+    return _move({name: raw for name, raw in given.items() if is_given(raw)}, currency, at)
 
 
-def _move(given: Mapping[str, Decimal | None], currency: str, at: str) -> PriceMove:
+def _move(given: Mapping[str, Raw | Decimal | None], currency: str, at: str) -> PriceMove:
     """Read a way to an amount, in hundredths of a percent and minor units; Invalid where it is none."""
     read: dict[str, int | None] = {}
-    for name, number in given.items():
+    for name, raw in given.items():
         try:
-            if number is None:
+            if raw is None:
                 continue
+            number = number_of(raw) if isinstance(raw, Raw) else raw
             hundredths = number * 100 if name == "percent" else None
             if hundredths is not None and hundredths != hundredths.to_integral_value():
                 raise ValueError("a percentage has two decimals")
