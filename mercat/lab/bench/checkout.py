@@ -137,14 +137,8 @@ def _head(buyer: Buyer) -> tuple[bytes, bytes]:
 async def checkout(seconds: float, lines: int = 2, *, hot: bool = False, promotions: bool = False) -> Report:
     """Measure the best rate in closed loop, then half, nine tenths and twice of it in open loop."""
     async with opened() as connection, staff(connection) as shop:
-        offers = await stock_shelves(shop)
         code = await promote(shop) if promotions else ""
-        crowd = ShopperPool(shop, await invite(shop, _BUYERS), offers, lines, hot=hot, code=code)
-        everybody = await invite(shop, _CROWD + _CROWD // 2)
-        many = ShopperPool(shop, everybody, offers, lines, hot=hot, code=code)
-        for each in (crowd, many):
-            while await each.fill():
-                pass
+        crowd, many = await _crowds(shop, lines, code, hot=hot)
         port = connection.port
         async with asyncio.TaskGroup() as group:
             filling = [group.create_task(each.keep_filling()) for each in (crowd, many)]
@@ -195,6 +189,17 @@ async def checkout(seconds: float, lines: int = 2, *, hot: bool = False, promoti
             "broken_laws": [finding.law for finding in findings if finding.violations],
         },
     )
+
+
+async def _crowds(shop: Shop, lines: int, code: str, *, hot: bool) -> list[ShopperPool]:
+    """Invite as many as the shop serves at once, and more than it lets in; all with full carts."""
+    offers = await stock_shelves(shop)
+    crowds: list[ShopperPool] = []
+    for people in (_BUYERS, _CROWD + _CROWD // 2):
+        crowds.append(ShopperPool(shop, await invite(shop, people), offers, lines, hot=hot, code=code))
+        while await crowds[-1].fill():
+            pass
+    return crowds
 
 
 def _counted(result: Result) -> dict[str, int]:
