@@ -36,21 +36,24 @@ class Redeeming:
         """Answer as whom a buyer is counted."""
         return rules.persons(self._key, user_id, email)
 
+    def _people_of(self, asks: list[Redeem]) -> dict[CheckoutId, list[str]]:
+        return {ask.checkout_id: self.persons(ask.user_id, ask.email) for ask in asks}
+
     @set_verb(most=_REDEEMED_AT_ONCE)
     async def redeem_many(self, asks: list[Redeem]) -> list[UsedUp | None]:
         """Count what each purchase uses, all of it or nothing; once a checkout, also where asked again."""
         promotion_ids = sorted({use.promotion_id for ask in asks for use in ask.uses})
         codes = sorted({normal_code(use.code) for ask in asks for use in ask.uses if use.code})
         checkout_ids = [ask.checkout_id for ask in asks]
-        people_of = {ask.checkout_id: self.persons(ask.user_id, ask.email) for ask in asks}
-        people = sorted({person for each in people_of.values() for person in each})
         async with self._db.acquire() as db, db.transaction():
             locked = await db.fetch(queries.lock, promotion_ids, codes)
+            people_of = self._people_of(asks) if _counts_people(locked) else {}
+            people = sorted({person for each in people_of.values() for person in each})
             seen = await db.fetch(queries.look, [rules.FIRST_ORDERS, *promotion_ids], people, checkout_ids)
             told = _told(seen)
             new = [ask for ask in asks if ask.checkout_id not in told]
             known = _known(locked, seen)
-            granted = rules.grant(new, [people_of[ask.checkout_id] for ask in new], known)
+            granted = rules.grant(new, [people_of.get(ask.checkout_id, []) for ask in new], known)
             decided = {ask.checkout_id: each for ask, each in zip(new, granted, strict=True)}
             if new:
                 written = await self._write(db, new, decided, known.promotions, people_of)
@@ -69,7 +72,7 @@ class Redeeming:
         rows: list[tuple[Any, ...]] = []
         by_person: list[tuple[Any, ...]] = []
         for ask in asks:
-            refused, people = decided[ask.checkout_id], people_of[ask.checkout_id]
+            refused, people = decided[ask.checkout_id], people_of.get(ask.checkout_id, [])
             counted = {} if refused else rules.person_counts(ask.uses, counts, people)
             rows.append(
                 (
@@ -155,6 +158,11 @@ async def _give_back(db: Any, order_ids: list[OrderId], because: str) -> None:
         because,
         clock.now(),
     )
+
+
+def _counts_people(locked: list[Any]) -> bool:
+    """Say whether any of these promotions is limited by person; else it is not kept who used them."""
+    return any(row["person_max"] is not None or row["first_order"] for row in locked)
 
 
 def _told(rows: list[Any]) -> dict[CheckoutId, UsedUp | None]:
