@@ -241,10 +241,8 @@ class Preparation:
             return
         for (n, draft), taken in zip(again, await self._promotions.reduce_many(asks), strict=True):
             drafts[n] = await self._sent_anew(draft, taken, offers)
-        places = [n for n, _ in again]
-        for n, taken in zip(
-            places, await self._reduced_many([drafts[n] for n in places], offers), strict=True
-        ):
+        anew = await self._reduced_many([drafts[n] for n, _ in again], offers)
+        for (n, _), taken in zip(again, anew, strict=True):
             reduced[n] = taken
 
     async def _sent_anew(
@@ -402,8 +400,8 @@ class Preparation:
         return quoted
 
     async def _offers(self, offer_ids: list[OfferId], country: str | None = None) -> dict[OfferId, Offer]:
-        """Look offers up, at the prices of a country, or at their own. What is listed as a gift card and is none
-        has no class."""
+        """Look offers up, at the prices of a country, or at their own. What is listed as a gift card and
+        is none has no class."""
         offers = await self._catalog.offers(offer_ids)
         if country is not None:
             offers = await self._prices.offers(country, offers)
