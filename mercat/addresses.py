@@ -39,6 +39,8 @@ _ALSO_CALLED: Mapping[str, Mapping[str, str]] = {
 """What people call a region beside the names that the data has: former, short and English ones."""
 _PREFECTURE = re.compile("[都府県]$")
 """Ends the name of a prefecture, and people leave it out."""
+_CODES_ALSO_CALLED = {"UK": "GB", "EL": "GR"}
+"""What other lists than ISO 3166-1 call a country."""
 _FIELDS = {"A": "line1", "C": "city", "S": "region", "Z": "postal_code"}
 _UNKNOWN = "ZZ"
 """What no country is called; the data has its defaults there."""
@@ -80,7 +82,9 @@ def is_country(code: str) -> bool:
 def known_country(code: str, pointer: str) -> str:
     """Return a country's code in capitals; Invalid, at its place, for what is none."""
     if not is_country(code):
-        raise Invalid("There is no such country (ISO 3166-1).", pointer=pointer)
+        meant = _CODES_ALSO_CALLED.get(code.upper())
+        hint = f" Do you mean {meant}?" if meant else ""
+        raise Invalid(f"There is no such country (ISO 3166-1).{hint}", pointer=pointer)
     return code.upper()
 
 

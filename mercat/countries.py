@@ -49,7 +49,8 @@ SERVED: dict[str, Country] = {
     "CH": Country("Switzerland", "near"),
     "GB": Country("United Kingdom", "near"),
 }
-"""By ISO 3166-1 alpha-2 code, the home country first, then by name. Zones are those of a shop there."""
+"""By ISO 3166-1 alpha-2 code, the home country first, then by name. Zones are as
+seen from the United States; `zones_from` turns them."""
 _LISTED_FROM = "US"
 
 
@@ -60,12 +61,12 @@ def served(code: str) -> Country | None:
 
 @cache
 def zones_from(home: str) -> Mapping[str, Zone]:
-    """Answer the zone of each country where a shop sells from this one: its own is home, and the United
-    States are as far from it as it is from them."""
+    """Answer the zone of each country where a shop sells from this one: its own is home. From a country that
+    is far from the United States every other one is far; else they are near, and others as from there."""
+    is_far = home in SERVED and SERVED[home].zone == "far"
     zones: dict[str, Zone] = {home: "home"}  # it stands first
     for code, country in SERVED.items():
-        zones[code] = country.zone
-    zones[_LISTED_FROM] = zones[home] if home in SERVED else "near"
+        zones[code] = "far" if is_far else "near" if code == _LISTED_FROM else country.zone
     zones[home] = "home"
     return zones
 

@@ -27,6 +27,8 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 
 from mercat import settings_file
+from mercat.addresses import known_country
+from mercat.kit.refusals import Invalid
 from mercat.shard_places import ShardPlace, WrongPlaces, address_of, read_places
 
 Part = TypeVar("Part")
@@ -525,6 +527,10 @@ def load(environment: Mapping[str, str] = os.environ) -> Settings:
             ip_network(proxy, strict=False)
         except ValueError as error:
             raise WrongSetting(f"MERCAT_PROXIES cannot be {settings.proxies!r}: {error}.") from None
+    try:
+        known_country(settings.home_country, "")
+    except Invalid as error:
+        raise WrongSetting(f"MERCAT_HOME_COUNTRY cannot be {settings.home_country!r}: {error}") from None
     settings.shards()  # which says what is wrong with them
     return settings
 
