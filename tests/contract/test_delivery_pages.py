@@ -188,6 +188,16 @@ async def test_terms_of_one_day_are_told_in_the_singular(opened):
         assert '<th scope="row">Orders' in await trade.bob.page("/desk/exports")
 
 
+async def test_a_shop_that_takes_nothing_back_says_so_to_machines(opened):
+    async with opened(return_days=0) as house:
+        trade = await trading(house)
+        await trade.puts(await trade.lists(trade.bob))
+        product_id = (await trade.ann.api("GET", "/cart", 200))["items"][0]["product_id"]
+        shown = await trade.ann.page(f"/p/{product_id}")
+        assert "MerchantReturnNotPermitted" in shown
+        assert not any(each in shown for each in ("ReturnByMail", "merchantReturnDays", "send back within"))
+
+
 @pytest.mark.parametrize(("home", "asked"), [("DE", True), ("MC", True), ("US", False)])
 async def test_a_vat_number_is_asked_for_where_it_changes_what_is_paid(opened, home, asked):
     async with opened(home_country=home) as house:
