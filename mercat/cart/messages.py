@@ -64,7 +64,7 @@ class CartLine(Struct, frozen=True, kw_only=True):
     """What one cost before a reduction."""
     quantity_rules: QuantityRules | None = None
     is_gift_card: bool = False
-    """Where the shop itself sells it: what others list as such are goods."""
+    """It is listed as one: it is money where its seller is of `sellers.issuers`, else goods."""
     is_gift: bool = False
     """It comes along for nothing, and is no line that can be changed."""
 

@@ -53,6 +53,7 @@ from mercat.orders import NewOrder
 from mercat.payments import CommissionTable, GiftCardSpent, Spendable, SpendableOf, Tender, kept_of_part
 from mercat.pricing import PartPrice, PricedBasket, PricedLine, Quoted, QuoteExpired, Totals
 from mercat.promotions import Gift, Reduced, ReductionAsk, Tried
+from mercat.sellers import issuers
 from mercat.settings import Settings, named
 
 _NO_CARD = PaymentMethodId(0)
@@ -226,27 +227,28 @@ class Preparation:
         self, drafts: "list[_Draft | Refusal]", reduced: list[Reduced], offers: dict[OfferId, Offer]
     ) -> None:
         """Choose the delivery anew where what is taken off may leave a part below what its delivery is free
-        from, and answer what promotions take off then."""
-        again: list[int] = []
+        from, and answer what promotions take off then. A purchase that nobody delivers any more keeps its
+        place as a Refusal."""
+        again: list[tuple[int, _Draft]] = []
         asks: list[ReductionAsk] = []
         for n, (draft, taken) in enumerate(zip(drafts, reduced, strict=True)):
             if isinstance(draft, Refusal) or draft.quoted or not taken.reductions:
                 continue
             if any(not part.price for part in draft.method.parts):
-                again.append(n)
+                again.append((n, draft))
                 asks.append(draft.reducing(offers).ask(None, draft.place))
         if not again:
             return
-        for n, taken in zip(again, await self._promotions.reduce_many(asks), strict=True):
-            drafts[n] = await self._sent_anew(drafts[n], taken, offers)
-        for n, taken in enumerate(await self._reduced_many([drafts[n] for n in again], offers)):
-            reduced[again[n]] = taken
+        for (n, draft), taken in zip(again, await self._promotions.reduce_many(asks), strict=True):
+            drafts[n] = await self._sent_anew(draft, taken, offers)
+        anew = await self._reduced_many([drafts[n] for n, _ in again], offers)
+        for (n, _), taken in zip(again, anew, strict=True):
+            reduced[n] = taken
 
     async def _sent_anew(
-        self, draft: "_Draft | Refusal", taken: Reduced, offers: dict[OfferId, Offer]
+        self, draft: "_Draft", taken: Reduced, offers: dict[OfferId, Offer]
     ) -> "_Draft | Refusal":
         """Answer a purchase with its delivery as it costs after promotions."""
-        assert not isinstance(draft, Refusal)
         off = rules.taken_off(draft.lines, taken.reductions)
         code = draft.wanted.ask.shipping_method
         try:
@@ -398,15 +400,17 @@ class Preparation:
         return quoted
 
     async def _offers(self, offer_ids: list[OfferId], country: str | None = None) -> dict[OfferId, Offer]:
-        """Look offers up, at the prices of a country, or at their own. Gift cards are the shop's own alone:
-        what others list as such are goods."""
+        """Look offers up, at the prices of a country, or at their own. What is listed as a gift card and
+        is none has no class."""
         offers = await self._catalog.offers(offer_ids)
         if country is not None:
             offers = await self._prices.offers(country, offers)
         cards = [each for each in offers.values() if each.tax_class == GIFT_CARD_CLASS]
-        own = await self._sellers.own() if cards else None
+        money = await issuers(self._sellers, (each.seller_id for each in cards))
         goods = {
-            each.offer_id: structs.replace(each, tax_class=None) for each in cards if each.seller_id != own
+            each.offer_id: structs.replace(each, tax_class=None)
+            for each in cards
+            if each.seller_id not in money
         }
         return {**offers, **goods}
 

@@ -6,7 +6,6 @@ and those that turn the direction of writing make a text look like another one, 
 
 import re
 import unicodedata
-from functools import lru_cache
 
 _ZERO_WIDTH = "\u00ad\u200b\u200c\u200d\u2060\ufeff"
 _BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0")
@@ -109,10 +108,9 @@ def as_seen(text: str) -> str:
     return normal_text("".join(each for each in text if each not in _ZERO_WIDTH))
 
 
-@lru_cache(4_096)
 def normal_code(text: str) -> str:
     """Bring a code that people type into the form it is compared in: compatible forms (NFKC), no case, no
-    blanks around it."""
+    blanks around it. Nothing is kept of it: addresses of people come here too."""
     if text.isascii() and text.isprintable():
         return text.strip().lower()
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", normal_text(text)).casefold()).strip()

@@ -25,7 +25,7 @@ from mercat.pricing.rules import TaxRates
 from mercat.pricing.tax_files import shipped
 from mercat.pricing.tax_table import TaxTable, checked
 from mercat.settings import Settings
-from mercat.vat_numbers import EU, is_in_eu, member_state
+from mercat.vat_numbers import is_in_eu, member_state, vat_country
 
 queries = sql.load("mercat.pricing")
 _FRESH_S = 1.0
@@ -134,13 +134,16 @@ class TaxBook:
         if basket.user_id in known.exempt:
             return "exempt"
         buyer = member_state(basket.vat_number) if basket.vat_number else ""
-        return "reverse_charge" if eu_abroad and buyer not in ("", self._settings.home_country) else ""
+        home = vat_country(self._settings.home_country)
+        return "reverse_charge" if eu_abroad and buyer not in ("", home) else ""
 
     def _is_eu_abroad(self, basket: PricedBasket, table: TaxTable) -> bool:
         """Say whether goods go from one member state of the EU into another and its tax is owed there: to the
         Canary Islands and the like they go as to any other country."""
         country, home = basket.country.upper(), self._settings.home_country
-        if home not in EU or home == country or not is_in_eu(country, basket.postal_code):
+        if not is_in_eu(home) or not is_in_eu(country, basket.postal_code):
+            return False
+        if vat_country(home) == vat_country(country):
             return False
         standard = table.find(country, basket.region, basket.postal_code)
         return standard is None or standard.ppm > 0

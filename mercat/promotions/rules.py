@@ -6,7 +6,7 @@ the others by itself, that is taken which saves the shopper the most; where that
 then the first. No order of lines matters, and no price falls below nothing.
 """
 
-from collections.abc import Collection, Container, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -164,7 +164,7 @@ def apply(
         [_code_state(given, known, why, taken, codes) for given in ask.codes],
         [use for step in taken.values() if (use := _use(step))],
         sorted(tried, key=lambda each: each.why is not None)[:TRIED_MAX],
-        _free_from(rules, ask, known, now, taken),
+        _free_from(rules, ask, known, now, taken.values()),
         [_gift(step) for step in taken.values() if step.gives],
     )
 
@@ -389,27 +389,45 @@ def _free_from(
     ask: ReductionAsk,
     known: Known,
     now: datetime,
-    taken: Container[PromotionId],
+    taken: Collection[_Step],
 ) -> int | None:
-    """Answer how much is missing for the nearest free delivery that asks for a subtotal and no code.
+    """Answer how much is missing for the nearest free delivery that asks for a subtotal and no code; nothing
+    where what is taken makes the delivery of all sellers free.
 
-    Nothing is missing where it is applied alone: another may stand in its place. One that is of some of the
-    sellers does not make the delivery free."""
-    missing: list[int] = []
+    What would not be taken then is not promised: one that does not combine, and any beside such a one. One
+    that is of some of the sellers does not make the delivery free."""
     sellers = {line.seller_id for line in ask.goods if not line.is_money}
+    if sellers and sellers <= _sent_free(ask, taken):
+        return 0
+    if not all(step.candidate.rule.promotion.combines for step in taken):
+        return None
+    missing: list[int] = []
     for rule in rules:
         promotion = rule.promotion
         least = promotion.when.get("min_subtotal")
-        if not (rule.delivers and rule.automatic and least and _is_live(promotion, now)):
+        if not (rule.delivers and rule.automatic and promotion.combines and least):
             continue
         matching = [ask.goods[n] for n in _meant(rule, ask.goods)]
-        if {line.seller_id for line in matching} != sellers:
-            continue
-        lacking = max(0, least - sum(line.unit_price * line.quantity for line in matching))
-        may = not _refusal(rule, matching, known, now, but="min_subtotal")
-        if may and (lacking or promotion.promotion_id in taken):
+        lacking = least - sum(line.unit_price * line.quantity for line in matching)
+        if (
+            lacking > 0
+            and {line.seller_id for line in matching} == sellers
+            and not _refusal(rule, matching, known, now, but="min_subtotal")
+        ):
             missing.append(lacking)
     return min(missing, default=None)
+
+
+def _sent_free(ask: ReductionAsk, taken: Collection[_Step]) -> set[SellerId]:
+    """Answer whose delivery is taken off. What has a budget may not reach that far as long as it is not known
+    what delivery costs."""
+    return {
+        ask.goods[n].seller_id
+        for step in taken
+        if (rule := step.candidate.rule).delivers
+        and not (ask.parts is None and rule.promotion.budget is not None)
+        for n in step.candidate.lines
+    }
 
 
 # -- uses that are counted

@@ -1,6 +1,7 @@
 """Sellers: who sells here, under which name."""
 
 from mercat.sellers.api import API
+from mercat.sellers.gift_cards import issuers
 from mercat.sellers.messages import (
     FILE_NAME_MAX,
     PREVIEW_MARK_MAX,
@@ -40,4 +41,5 @@ __all__ = [
     "Sellers",
     "SuspensionReason",
     "TooManyImports",
+    "issuers",
 ]

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from math import ceil, floor, log10
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 WIDTH, HEIGHT = 360, 190
 _LEFT, _RIGHT, _TOP, _BOTTOM = 50, 8, 10, 24
@@ -62,11 +62,13 @@ def chart(
     before: Sequence[float] = (),
     *,
     words: Words,
-    bars: bool = False,
+    of: Literal["rates", "money", "counts"] = "rates",
 ) -> Chart:
-    """Draw values by their labels, and under them those of the period before, step by step."""
+    """Draw values by their labels, and under them those of the period before, step by step. Counts are bars;
+    they and money are in units that nothing is between."""
+    bars = of == "counts"
     highest = max([*values, *before, 0])
-    step = max(_nice(highest / _TICKS), 1 if bars else 0)
+    step = max(_nice(highest / _TICKS), 0 if of == "rates" else 1)
     ticks = max(ceil(highest / step - _NEAR), 1)
     top = step * ticks
     across = _Across(max(len(values), 1))

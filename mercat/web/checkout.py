@@ -45,6 +45,7 @@ from mercat.kit.refusals import BadRequest, NotFound, Refusal
 from mercat.kit.rpc import Caller
 from mercat.payments import GiftCode, NextAction, declaration
 from mercat.pricing import TaxNote, Totals
+from mercat.sellers import issuers
 from mercat.shop import Shop
 from mercat.web import rendering
 from mercat.web.cart import held_for, problem_texts, savings
@@ -54,6 +55,7 @@ from mercat.web.errors import RefusalMessage
 from mercat.web.forms import Form, FormErrors, id_of, read_form
 from mercat.web.here import chosen_country
 from mercat.web.idempotency import FORM_KEY_MAX, form_key, key_of
+from mercat.web.optional import unless_away
 from mercat.web.pages import Pages
 from mercat.web.places import served_places
 from mercat.web.prices import (
@@ -579,9 +581,9 @@ class CheckoutPages:
         return await self._pages.page(request, "pending.html", next_action=step, url=url, key=key)
 
     async def _has_gift_cards(self, view: CartView) -> bool:
-        """Say whether the shop itself sells some: what others list as such are goods."""
-        sellers = {line.seller_id for line in view.items if line.is_gift_card}
-        return any([(await self._shop.sellers.seller(each)).own for each in sellers])
+        """Say whether any of this comes by letter."""
+        listed_by = (line.seller_id for line in view.items if line.is_gift_card)
+        return bool(await unless_away(issuers(self._shop.sellers, listed_by)))
 
     async def _page(
         self,

@@ -39,14 +39,18 @@ class LinkedProduct:
 
     def set_terms(self, delivery: ShippingMethod | None, country: str, return_days: float) -> None:
         """Say how offers are delivered and taken back."""
-        self._terms["hasMerchantReturnPolicy"] = {
-            "@type": "MerchantReturnPolicy",
-            "applicableCountry": country,
-            "returnPolicyCategory": f"{_SCHEMA}/MerchantReturnFiniteReturnWindow",
-            "merchantReturnDays": int(return_days),
-            "returnMethod": f"{_SCHEMA}/ReturnByMail",
-            "returnFees": f"{_SCHEMA}/ReturnFeesCustomerResponsibility",
-        }
+        policy = {"@type": "MerchantReturnPolicy", "applicableCountry": country}
+        days = int(return_days)
+        self._terms["hasMerchantReturnPolicy"] = policy | (
+            {
+                "returnPolicyCategory": f"{_SCHEMA}/MerchantReturnFiniteReturnWindow",
+                "merchantReturnDays": days,
+                "returnMethod": f"{_SCHEMA}/ReturnByMail",
+                "returnFees": f"{_SCHEMA}/ReturnFeesCustomerResponsibility",
+            }
+            if days
+            else {"returnPolicyCategory": f"{_SCHEMA}/MerchantReturnNotPermitted"}
+        )
         if delivery is None:
             return
         self._terms["shippingDetails"] = {

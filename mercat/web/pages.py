@@ -16,7 +16,7 @@ from mercat.kit.db_errors import AWAY
 from mercat.kit.http import problem
 from mercat.kit.refusals import BadRequest, Refusal, SignInFirst
 from mercat.payments import ProviderDeclaration
-from mercat.vat_numbers import EU
+from mercat.vat_numbers import is_in_eu
 from mercat.web import rendering
 from mercat.web.cache import COUNTRY, PRIVATE, Handler, PageCache, public_headers
 from mercat.web.category_tree import CategoryTree
@@ -150,7 +150,7 @@ class Pages:
             "problems": {},
             "q": "",
             "home_country": self.home,
-            "asks_vat": self.home in EU,
+            "asks_vat": is_in_eu(self.home),
             "countries_of_markets": await self._countries(),
             "country_chosen": request.cookies.get(COUNTRY, ""),
         }

@@ -20,6 +20,7 @@ from mercat.kit.refusals import NotFound
 from mercat.money import GIFT_CARD_CLASS
 from mercat.promotions import PricedGoods, PromotionOnGoods
 from mercat.reviews import ReviewPage
+from mercat.sellers import issuers
 from mercat.shop import Shop
 from mercat.web import rendering
 from mercat.web.cache import public_answer, soonest
@@ -286,9 +287,9 @@ class ProductPages:
         by_letter = await self._is_money(product, offer)
         delivery = await self._delivery(offer, country) if offer and not by_letter else None
         linked = LinkedProduct(product, origin + canonical, origin)
-        linked.set_terms(
-            delivery, country or self._shop.settings.home_country, self._shop.settings.return_days
-        )
+        if not by_letter:
+            home = self._shop.settings.home_country
+            linked.set_terms(delivery, country or home, self._shop.settings.return_days)
         return await self._pages.public(
             request,
             "product.html",
@@ -316,7 +317,9 @@ class ProductPages:
             ],
             canonical=canonical,
             form=Form(AddItem),
-            promotions=await self._promotions(product, offer, category.path if category else ()),
+            promotions=()
+            if by_letter
+            else await self._promotions(product, offer, category.path if category else ()),
             lowest=offer.lowest_price_30_days if offer and self._says_lowest else None,
             holds_until=soonest(product.flips_at, hold_until(together, similar)),
         )
@@ -348,11 +351,10 @@ class ProductPages:
         return await unless_away(self._shop.promotions.on_goods(goods)) or ()
 
     async def _is_money(self, product: Product, offer: ProductOffer | None) -> bool:
-        """Say whether this is a gift card, which comes by letter and has no tax: the shop's own alone are."""
+        """Say whether this is a gift card, which comes by letter and has no tax."""
         if product.tax_class != GIFT_CARD_CLASS or offer is None:
             return False
-        seller = await unless_away(self._shop.sellers.seller(offer.seller_id))
-        return seller is not None and seller.own
+        return bool(await unless_away(issuers(self._shop.sellers, [offer.seller_id])))
 
     async def _delivery(self, offer: ProductOffer, country: str) -> ShippingMethod | None:
         """Find the cheapest way to a country, or the shop's own, for one of this; None: there is none."""

@@ -348,6 +348,7 @@ def _charts(sales: ReportAnswer, funnel: ReportAnswer, currency: str) -> list[Ch
             revenue(sales.rows),
             revenue(before),
             words=lambda value: _money_words(value, currency),
+            of="money",
         ),
         chart(
             "orders",
@@ -357,7 +358,7 @@ def _charts(sales: ReportAnswer, funnel: ReportAnswer, currency: str) -> list[Ch
             [row["orders"] for row in sales.rows],
             [row["orders"] for row in before],
             words=_count_words,
-            bars=True,
+            of="counts",
         ),
         chart(
             "conversion",
@@ -376,7 +377,7 @@ def _charts(sales: ReportAnswer, funnel: ReportAnswer, currency: str) -> list[Ch
             [row["visits"] for row in funnel.rows],
             [row["visits"] for row in funnel_before],
             words=_count_words,
-            bars=True,
+            of="counts",
         ),
     ]
 
@@ -400,7 +401,7 @@ def _plots(report: ReportAnswer, ask: ReportAsk, currency: str) -> list[Chart]:
             [row[column] for row in report.rows],
             [row[column] for row in before],
             words=(lambda value: _money_words(value, currency)) if is_money else _count_words,
-            bars=not is_money,
+            of="money" if is_money else "counts",
         )
     ]
 

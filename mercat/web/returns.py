@@ -313,7 +313,7 @@ class ReturnPages:
             number=number_shown(order.number) or order.order_id,
             order_key=_key_query(request),
             parts=[(names.get(seller_id, "the seller"), lines) for seller_id, lines in by_seller.items()],
-            any_left=any(each.quantity for lines in by_seller.values() for each in lines),
+            units_left=sum(each.quantity for lines in by_seller.values() for each in lines),
             reasons=list(REASONS.items()),
             form=form or Form((AskReturn, PackedQuantity)),
             refused=_nothing_sent_back(refused) if refused else None,

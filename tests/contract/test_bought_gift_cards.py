@@ -15,6 +15,7 @@ from mercat import ids
 from mercat.audit import audit
 from mercat.events import GiftCardsBought, OrderPlaced
 from mercat.gift_codes import code_of
+from mercat.sellers import issuers
 from mercat.web.routes import PREFIX
 
 CODE = re.compile(r"\b(?:[0-9A-Z]{4}-){4}[0-9A-Z]{4}\b")
@@ -394,6 +395,8 @@ async def test_promotions_take_nothing_off_a_gift_card(trade, card):
     everything = {"name": "Half", "then": {"percent": 50}}
     await trade.olga.api("POST", "/operator/promotions", 201, everything)
     await trade.puts(card)
+    product_id = (await trade.ann.api("GET", "/cart", 200))["items"][0]["product_id"]
+    assert "50% off" not in await trade.ann.page(f"/p/{product_id}")
     await trade.puts(await trade.lists(trade.bob, price=10))
     assert (await trade.ann.api("GET", "/cart", 200))["discount"] == 5.0
 
@@ -404,9 +407,18 @@ async def test_a_class_makes_no_money_of_what_others_sell(trade, db):
     quote = await trade.quote(await trade.lives(region="MA"))
     assert quote["tax"] > 0
     assert "Who gets the gift card?" not in await trade.ann.page("/checkout")
+    product_id = (await trade.ann.api("GET", "/cart", 200))["items"][0]["product_id"]
+    assert "MerchantReturnPolicy" in await trade.ann.page(f"/p/{product_id}")
     order_id = await buys(trade, gift_to={"email": GRAN})
     assert (await seen(trade, order_id))["status"] == "confirmed"
     assert await db.fetchval("select count(*) from payments.sold_gift_card") == 0
+
+
+async def test_the_shop_alone_sells_gift_cards_that_are_money(trade, card):
+    sellers = trade.house.shop.sellers
+    own, bob = await sellers.own(), await sellers.named("Bob's")
+    assert await issuers(sellers, [bob, own, bob]) == {own}
+    assert await issuers(sellers, [bob]) == frozenset()
 
 
 @pytest.mark.parametrize(
@@ -434,6 +446,7 @@ async def test_a_page_asks_to_whom_it_goes_and_remembers_it(trade, card):
     facts = await trade.ann.page(f"/p/{product_id}")
     assert "By e-mail, as soon as it is paid" in facts
     assert not any(each in facts for each in ("plus tax", "Standard delivery", "until it ships"))
+    assert "MerchantReturnPolicy" not in facts
     page = await trade.ann.page("/checkout")
     assert "Who gets the gift card?" in page
     sent = {"gift_email": GRAN, "gift_name": "Gran", "gift_message": "For you"}

@@ -9,6 +9,7 @@ from trade import WIEN, trading
 from trade import trade as trade
 
 from mercat import ids
+from mercat.countries import SERVED
 from mercat.fulfilment import DeliveryRate, DeliveryZone, Fulfilment, PartToSend, ShippingProfile, days
 from mercat.fulfilment.days import arrives, leaves
 from mercat.fulfilment.zones import built_in
@@ -42,6 +43,14 @@ def test_what_is_home_is_where_the_shop_is(home, us):
     assert zones["home"].countries == [home]
     assert "US" in zones[us].countries
     assert zones["home"].methods == built_in("EUR", "US")[0].methods
+
+
+@pytest.mark.parametrize("home", ["JP", "AU"])
+def test_from_a_country_that_is_far_every_other_one_is(home):
+    zones = {zone.name.lower(): zone.countries for zone in built_in("EUR", home)}
+    assert zones.keys() == {"home", "far"}
+    assert zones["home"] == [home]
+    assert sorted([home, *zones["far"]]) == sorted(SERVED)
 
 
 async def test_weight_units_and_free_above_make_the_price_of_a_part(trade):

@@ -172,7 +172,33 @@ async def test_rates_of_tax_are_previewed_and_imported(trade):
     assert (await trade.quote(wien["address_id"]))["tax_note"] == "rate_unknown"
 
 
-@pytest.mark.parametrize(("home", "asked"), [("DE", True), ("US", False)])
+async def test_terms_of_one_day_are_told_in_the_singular(opened):
+    async with opened(return_days=1, payout_hold_days=1) as house:
+        trade = await trading(house)
+        await trade.puts(await trade.lists(trade.bob))
+        product_id = (await trade.ann.api("GET", "/cart", 200))["items"][0]["product_id"]
+        for who, page in (
+            (trade.ann, f"/p/{product_id}"),
+            (trade.bob, "/desk/money"),
+            (trade.olga, "/operator/payouts"),
+        ):
+            shown = await who.page(page)
+            assert "1 day" in shown, page
+            assert "1 days" not in shown, page
+        assert '<th scope="row">Orders' in await trade.bob.page("/desk/exports")
+
+
+async def test_a_shop_that_takes_nothing_back_says_so_to_machines(opened):
+    async with opened(return_days=0) as house:
+        trade = await trading(house)
+        await trade.puts(await trade.lists(trade.bob))
+        product_id = (await trade.ann.api("GET", "/cart", 200))["items"][0]["product_id"]
+        shown = await trade.ann.page(f"/p/{product_id}")
+        assert "MerchantReturnNotPermitted" in shown
+        assert not any(each in shown for each in ("ReturnByMail", "merchantReturnDays", "send back within"))
+
+
+@pytest.mark.parametrize(("home", "asked"), [("DE", True), ("MC", True), ("US", False)])
 async def test_a_vat_number_is_asked_for_where_it_changes_what_is_paid(opened, home, asked):
     async with opened(home_country=home) as house:
         trade = await trading(house)

@@ -248,19 +248,41 @@ async def test_a_business_of_another_member_state_owes_the_tax_itself(opened):
         assert "reverse charge" in (await trade.ann.page(f"/orders/{order['order_id']}")).lower()
 
 
+MONACO = {"country": "MC", "city": "Monaco", "postal_code": "98000", "line1": "1 Quai"}
+NORTHERN_IRISH, FRENCH = "XI110305878", "FR83404833048"
+
+
 @pytest.mark.parametrize(
-    ("place", "tax", "note"),
+    ("home", "place", "number", "tax", "note"),
     [
-        ({"country": "GB", "city": "Belfast", "postal_code": "BT1 1AA"}, 0, "reverse_charge"),
-        ({"country": "GB", "city": "London", "postal_code": "SW1A 1AA"}, 3.83, ""),
-        ({"country": "ES", "city": "Arrecife", "region": "GC", "postal_code": "35500"}, 0, ""),
+        *(
+            ("DE", {"country": "GB", "city": city, "postal_code": code}, NORTHERN_IRISH, tax, note)
+            for city, code, tax, note in [
+                ("Belfast", "BT1 1AA", 0, "reverse_charge"),
+                ("London", "SW1A 1AA", 3.83, ""),
+            ]
+        ),
+        ("DE", {"country": "ES", "city": "Arrecife", "region": "GC", "postal_code": "35500"}, FRENCH, 0, ""),
+        ("DE", MONACO, FRENCH, 0, "reverse_charge"),
+        ("DE", MONACO, None, 3.67, ""),  # 22.99 x 19/119: at origin, as in any member state
+        ("FR", MONACO, FRENCH, 3.83, ""),  # 22.99 / 6: at home
+        ("MC", {"country": "FR", "city": "Nice", "postal_code": "06000"}, FRENCH, 3.83, ""),
+        ("MC", {}, "ATU13585627", 0, "reverse_charge"),
     ],
 )
-async def test_who_owes_the_tax_goes_by_its_territory_and_not_by_the_country(opened, place, tax, note):
-    async with opened(home_country="DE", currency="EUR", eu_distance_sales="origin") as house:
+async def test_who_owes_the_tax_goes_by_its_territory_and_not_by_the_country(
+    opened, home, place, number, tax, note
+):
+    async with opened(home_country=home, currency="EUR", eu_distance_sales="origin") as house:
         trade = await trading(house)
+        post = {"code": "standard", "name": "Post", "price": 12.99, "days": 7}
+        zone = {"name": "Europe", "countries": ["AT", "ES", "FR", "GB", "MC"], "methods": [post]}
+        await trade.olga.api("PUT", "/operator/shipping-zones", 200, {"zones": [zone]})
         await trade.puts(await trade.lists(trade.bob, currency="EUR"))
-        made = await trade.ann.api("POST", "/addresses", 201, WIEN | place | {"vat_number": "XI110305878"})
+        made = await trade.ann.api("POST", "/addresses", 201, WIEN | place | {"vat_number": number})
+        if place == MONACO:
+            [kept] = (await trade.ann.api("GET", "/addresses", 200))["addresses"]
+            assert kept.get("vat_number") == number
         quote = await trade.quote(made["address_id"])
         assert (quote["tax"], quote["tax_note"]) == (tax, note)
 

@@ -472,6 +472,7 @@ async def test_a_parcel_names_everything_that_is_missing(people, visitor, cup):
     assert (await people.seller.post(arrived, json={"status": "delivered"})).status_code in (200, 201)
     back = f"/orders/{order_id}/return"
     await guest.see(back)
+    assert guest.page.forms[back][line] == "1", "it is the only unit that can go back"
     answer = await guest.send(back, step="preview", **{line: "0", "comment": "x" * 1_001})
     assert answer.status_code == 422
     assert guest.page.wrong == {"reason": "Fill this in.", "comment": "At most 1,000 characters."}

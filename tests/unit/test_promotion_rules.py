@@ -177,3 +177,34 @@ def test_delivery_is_told_to_be_free_where_it_is_and_for_all_that_is_sent():
     assert reduce([of_bob], [line(1, 2)]).free_from == 0
     assert reduce([of_bob], [line(1, 2), line(2, seller=EVE)]).free_from is None
     assert reduce([of_bob, free(3)], [line(1, 1), line(2, seller=EVE)]).free_from == 0
+
+
+@pytest.mark.parametrize(
+    ("rules", "units", "missing"),
+    [
+        # what stands alone keeps it from being applied, or is taken in place of what else is
+        ([free(), promotion(2, then={"percent": 30}, combines=False)], 1, None),
+        ([free(combines=False)], 1, None),
+        ([free(combines=False)], 2, 0),
+        # it is free already, whatever more another asks for
+        ([promotion(1, then={"free_shipping": True}), free(2)], 1, 0),
+        ([promotion(1, then={"free_shipping": True}), free(2)], 2, 0),
+        # a budget may be spent by what the delivery costs
+        ([free(budget=500)], 2, None),
+        ([free(budget=500)], 1, 1_000),
+        ([free(budget=500), free(2)], 2, 0),
+    ],
+)
+def test_no_delivery_is_promised_that_would_not_be_free(rules, units, missing):
+    assert reduce(rules, [line(1, units)]).free_from == missing
+
+
+def test_free_deliveries_of_all_sellers_make_the_delivery_free():
+    goods = [line(1, 2), line(2, 2, seller=EVE), line(3, seller=SellerId(9), is_money=True)]
+    of_bob, of_eve = free(seller_id=BOB), free(2, seller_id=EVE)
+    assert reduce([of_bob], goods).free_from is None
+    assert reduce([of_bob, of_eve], goods).free_from == 0
+    assert reduce([of_bob, of_eve, free(3)], goods).free_from == 0
+    parts = [PartPrice(BOB, 499), PartPrice(EVE, 499)]
+    assert reduce([free(budget=998)], goods, parts=parts).free_from == 0
+    assert reduce([free(budget=997)], goods, parts=parts).free_from is None

@@ -200,3 +200,11 @@ c = {{url = "postgresql://%2Ftmp%2Fsocket/mercat"}}
     assert b == ("b", ((512, 768), (1_000, 1_024)), "pg-b", 6432, "orders")
     assert (c.ranges, settings.at(c).database()["host"], c.slot) == ((), "/tmp/socket", "mercat_c")
     assert load({}).shards() == []
+
+
+def test_the_home_is_a_country_by_its_code():
+    assert load({"MERCAT_HOME_COUNTRY": "GB"}).home_country == "GB"
+    with pytest.raises(WrongSetting, match=r"MERCAT_HOME_COUNTRY cannot be 'UK'.* Do you mean GB\?"):
+        load({"MERCAT_HOME_COUNTRY": "UK"})
+    with pytest.raises(WrongSetting, match="MERCAT_HOME_COUNTRY"):
+        load({"MERCAT_HOME_COUNTRY": "QQ"})

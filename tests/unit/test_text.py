@@ -1,5 +1,6 @@
 """Text in one form: composed, trimmed, and empty where nothing can be seen."""
 
+import weakref
 from datetime import datetime
 from typing import Annotated, Literal
 
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Meta
 
-from mercat.kit.text import normal_text, plain_problem
+from mercat.kit.text import normal_code, normal_text, plain_problem
 
 
 @pytest.mark.parametrize(
@@ -52,3 +53,16 @@ def test_what_does_not_fit_is_said_in_plain_words_with_what_does(value, kind, wo
     with pytest.raises(msgspec.ValidationError) as refused:
         msgspec.convert(value, kind)
     assert plain_problem(str(refused.value)) == words
+
+
+class _Typed(str):
+    """Text of which can be seen whether anybody keeps it."""
+
+
+@pytest.mark.parametrize("address", ["Ann@example.com", "\uff21nn@example.com"])
+def test_nothing_is_kept_of_what_was_brought_into_a_form_to_be_compared(address):
+    typed = _Typed(address)
+    kept = weakref.ref(typed)
+    assert normal_code(typed) == "ann@example.com"
+    del typed
+    assert kept() is None
