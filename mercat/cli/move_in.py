@@ -30,7 +30,7 @@ from mercat.cli.moves.search import SearchIndex
 from mercat.cli.options import HERE, Data, needs_shop
 from mercat.cli.run import replace_workers
 from mercat.embedded import Connection, Home, Trouble, moved_in, record_moved_in
-from mercat.embedded.home import try_lock
+from mercat.embedded.home import left, record_left, try_lock
 from mercat.kit.db_errors import AWAY
 from mercat.kit.refusals import Refusal
 from mercat.search import BrokenIndex
@@ -79,13 +79,15 @@ Plan = list[tuple[type[MovingPart], Way, dict[str, str]]]
 
 
 def _plan_of(shop: Connection, known: Mapping[str, MoveState], to: Path | None, only: str, back: str) -> Plan:
-    """Say which parts move where, and by which settings they are there; none of one that goes back where it
-    was begun or ended alone, and is `known` so."""
+    """Say which parts move where, and by which settings they are there, or were; none of one that goes back
+    where it was begun or ended alone, and is `known` so."""
     now = moved_in(Path(shop.data))
     if back:
         given = of_part(now, PARTS[back])
         if not given and (back not in known or known[back].step == "moved"):
             raise Trouble(f"{back} is on this machine already, as far as `mercat move-in` has moved it.")
+        if not given and known[back] == MoveState("back", "switching"):
+            given = of_part(left(Path(shop.data)), PARTS[back])
         return [(PARTS[back], "back", given)]
     if to is None:
         return []
@@ -136,6 +138,7 @@ async def _carry_out(shop: Connection, to: Path | None, only: str, back: str, *,
                     _console.print(f"{kind.name} {way}: {await part.plan(way)}.")
                 else:
                     await mover.move(part, way, there)
+                    record_left(Path(shop.data), {})
     except (
         Refusal,
         PartAway,
@@ -221,6 +224,9 @@ class OpenShop:
 
     async def use(self, settings: Mapping[str, str], *, for_good: bool = False) -> None:
         former = moved_in(self._data)
+        gone = {name: value for name, value in former.items() if name not in settings}
+        if for_good and gone:
+            record_left(self._data, gone)
         record_moved_in(self._data, settings)
         try:
             await asyncio.to_thread(replace_workers, self._data)

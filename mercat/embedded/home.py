@@ -23,6 +23,8 @@ OWNER = "mercat"
 PORT = 5432
 ELSEWHERE = Path("/var/lib/mercat")
 MOVED_IN = "moved_in.json"
+_LEFT = "moved_back.json"
+"""Where parts were that are on their way back, until they have settled here."""
 _RESTORING = "restoring"
 """A file that is there from the beginning of a restore to its end."""
 _FREE_BYTES = 512 * 1024 * 1024
@@ -127,6 +129,19 @@ def record_moved_in(data: Path, settings: Mapping[str, str]) -> None:
     folder = data.stat()
     owner = (folder.st_uid, folder.st_gid) if os.geteuid() == 0 else None
     write_private(data / MOVED_IN, json.dumps(settings, indent=2), owner)
+
+
+def left(data: Path) -> dict[str, str]:
+    """Return the settings of what was left last on the way back: there are slots to drop there still."""
+    return read_json(data / _LEFT)
+
+
+def record_left(data: Path, settings: Mapping[str, str]) -> None:
+    """Keep those settings for this command alone, or nothing of them once all is done there."""
+    if settings:
+        write_private(data / _LEFT, json.dumps(settings, indent=2))
+    else:
+        (data / _LEFT).unlink(missing_ok=True)
 
 
 def derive(key: str, name: str) -> str:

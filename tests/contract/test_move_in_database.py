@@ -3,7 +3,9 @@ there once, what was told is told once, whoever is killed when."""
 
 import asyncio
 import itertools
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, nullcontext, suppress
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -12,11 +14,12 @@ from moving import DyingConnection, KilledHere, Moments, Replaced, nothing_is_br
 from standby import standby
 from waiting import until
 
+from mercat.cli import move_in as command
 from mercat.cli.moves import database
 from mercat.cli.moves.database import ShopDatabase
 from mercat.cli.moves.mover import PartMover, states
 from mercat.cli.moves.parts import PlacesDiffer
-from mercat.embedded import Trouble, engines, temporary
+from mercat.embedded import Trouble, engines, moved_in, record_moved_in, temporary
 from mercat.embedded.postgres import Postgres
 from mercat.kit.db_errors import AWAY
 from mercat.kit.wal import SLOT, open_slot
@@ -264,3 +267,87 @@ async def test_whoever_moves_the_database_may_die_at_any_statement(scene, monkey
     assert deaths > 60
     assert await states(scene.rows) == {"database": ("there", "moved")}
     await scene.all_is_there_once()
+
+
+class WayBack:
+    """A shop whose database is elsewhere, and comes back: its own server follows the other already."""
+
+    def __init__(self, scene: Scene, data: Path, monkeypatch) -> None:
+        self.own = {**scene.own.postgres(), "host": "127.0.0.1", "port": scene.there.port}
+        self.elsewhere = scene.own.postgres()
+        self.data = data
+        where = {"postgres_host": self.own["host"], "postgres_port": self.own["port"], "data": str(data)}
+        self.shop = replace(scene.own, **where)
+        self.replaced: list[str] = []
+        self._till = scene.till
+        own = self.own
+
+        class Part(ShopDatabase):
+            def __init__(self, told: Settings) -> None:
+                super().__init__(told, own)
+
+        record_moved_in(
+            data,
+            {
+                "postgres_host": self.elsewhere["host"],
+                "postgres_port": str(self.elsewhere["port"]),
+                "postgres_database": self.elsewhere["database"],
+            },
+        )
+        monkeypatch.setitem(command.PARTS, "database", Part)
+        monkeypatch.setattr(command, "guarded", lambda *_: nullcontext())
+        monkeypatch.setattr(command, "replace_workers", self.replace_workers)
+        monkeypatch.setattr(command, "_laws", self._laws)
+
+    def replace_workers(self, data: Path) -> None:
+        self._till.place = "" if moved_in(data) else "there"
+
+    async def _laws(self, _) -> str:
+        return "nobody looks."
+
+    async def comes(self) -> None:
+        await command._carry_out(self.shop, None, "", "database", dry_run=False)
+
+
+@pytest.fixture
+async def way_back(scene, monkeypatch):
+    db = await asyncpg.connect(**scene.own.postgres())
+    await db.execute("insert into events.move values ('database', 'there', 'moved')")
+    await db.close()
+    with temporary() as home:
+        yield WayBack(scene, home.path, monkeypatch)
+
+
+async def slots_at(place) -> list[str]:
+    db = await asyncpg.connect(**place)
+    try:
+        return [row[0] for row in await db.fetch("select slot_name::text from pg_replication_slots")]
+    finally:
+        await db.close()
+
+
+async def test_a_way_back_that_was_cut_off_once_it_was_recorded_keeps_the_slot_of_the_relay(
+    scene, way_back, monkeypatch
+):
+    def dies(data):
+        raise KilledHere
+
+    with monkeypatch.context() as patched:
+        patched.setattr(command, "replace_workers", dies)
+        with pytest.raises(KilledHere):
+            await way_back.comes()
+    assert moved_in(way_back.data) == {}
+    way_back.replace_workers(way_back.data)
+    await scene.till.close()  # no relay holds the slot at this moment
+    await way_back.comes()
+    assert await slots_at(way_back.own) == [SLOT]
+    assert await slots_at(way_back.elsewhere) == []
+    assert not (way_back.data / "moved_back.json").exists()
+    await scene.all_is_there_once()
+
+
+async def test_where_the_place_that_was_left_is_not_known_no_slot_is_dropped(scene):
+    told = load(scene.own.environment())
+    await scene.till.close()
+    await ShopDatabase(told, scene.own.postgres()).settle("back", lambda _: None)
+    assert await slots_at(scene.own.postgres()) == [SLOT]

@@ -117,6 +117,9 @@ class ShopDatabase:
     async def settle(self, way: Way, say: Say) -> None:
         """Drop what would keep the log of a database that nobody writes any more."""
         source, target = self._places(way)
+        if _address(source) == _address(target):  # the place that was left is not known any more
+            say("where it was before, drop the slots `mercat` and `mercat_back`: they keep its log.")
+            return
         async with _connected(source) as s, _connected(target) as t:
             names = [row["name"] for row in await t.fetch(queries.slots_to_take_along)]
             await _dropped(s, [*names, *([_BACK_SLOT] if way == "back" else [])])
@@ -311,6 +314,10 @@ async def _connected(place: Mapping[str, Any]) -> AsyncGenerator[asyncpg.Connect
         yield db
     finally:
         await db.close(timeout=5)
+
+
+def _address(place: Mapping[str, Any]) -> tuple[Any, Any, Any]:
+    return place["host"], place["port"], place["database"]
 
 
 async def _standing(db: asyncpg.Connection) -> Any:

@@ -79,7 +79,8 @@ class PartMover:
 
     async def move(self, part: MovingPart, way: Way, there: Mapping[str, str]) -> None:
         """Move a part, from wherever it stands now. `there`: the settings that it is there by; none where it
-        goes back and the shop has none of it: it is here alone already, and only that is not written down."""
+        goes back and the shop has none of it: it is here alone already, and only that is not written down.
+        Of a part that one place alone is written of they are those of the place that was left then."""
         before = (await states(self._db)).get(part.name)
         if before == MoveState(way, "moved") and of_part(self._shop.now(), part):
             self._say(f"{part.name}: it is there already.")
