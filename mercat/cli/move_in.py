@@ -31,6 +31,7 @@ from mercat.cli.options import HERE, Data, needs_shop
 from mercat.cli.run import replace_workers
 from mercat.embedded import Connection, Home, Trouble, moved_in, record_moved_in
 from mercat.embedded.home import left, record_left, try_lock
+from mercat.embedded.processes import wait_until
 from mercat.kit.db_errors import AWAY
 from mercat.kit.refusals import Refusal
 from mercat.search import BrokenIndex
@@ -41,6 +42,7 @@ PARTS: dict[str, type[MovingPart]] = {
     each.name: each for each in (PictureFiles, SearchIndex, ReportFacts, FactsLog, CartKeys, ShopDatabase)
 }
 """In the order in which they move."""
+_LOCKED_WITHIN_S = 3
 _NOT_MOVED_HERE = {
     "orders_shards": "orders into several databases ([orders.shards])",
 }
@@ -155,10 +157,12 @@ async def _carry_out(shop: Connection, to: Path | None, only: str, back: str, *,
 
 @contextlib.contextmanager
 def alone(data: Path) -> Generator[None]:
-    """Move one part of a shop at a time. The lock goes with its process, not with a database that moves."""
+    """Move one part of a shop at a time. The lock goes with its process, not with a database that moves.
+
+    Whoever looks after a command that died has it for a moment."""
     descriptor = os.open(data / "move.lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        if not try_lock(descriptor, fcntl.LOCK_EX):
+        if not wait_until(lambda: try_lock(descriptor, fcntl.LOCK_EX), _LOCKED_WITHIN_S):
             raise Trouble("Another `mercat move-in` works on this shop. Wait for it.")
         yield
     finally:

@@ -3,6 +3,8 @@ there once, what was told is told once, whoever is killed when."""
 
 import asyncio
 import itertools
+import subprocess
+import sys
 from contextlib import asynccontextmanager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +17,7 @@ from standby import standby
 from waiting import until
 
 from mercat.cli import move_in as command
-from mercat.cli.moves import database
+from mercat.cli.moves import database, guard
 from mercat.cli.moves.database import ShopDatabase
 from mercat.cli.moves.mover import PartMover, states
 from mercat.cli.moves.parts import PlacesDiffer
@@ -351,3 +353,107 @@ async def test_where_the_place_that_was_left_is_not_known_no_slot_is_dropped(sce
     await scene.till.close()
     await ShopDatabase(told, scene.own.postgres()).settle("back", lambda _: None)
     assert await slots_at(scene.own.postgres()) == [SLOT]
+
+
+_MOVER = """
+import asyncio, sys
+from pathlib import Path
+from mercat.cli import move_in as command
+from mercat.cli.moves import database, guard
+
+async def waits(*_):
+    print("writers are kept out", flush=True)
+    await asyncio.Event().wait()
+
+database._replayed = waits
+shop = command.Home(sys.argv[1]).engines()
+asyncio.run(command._carry_out(shop, Path(sys.argv[2]), "database", "", dry_run=False))
+"""
+
+
+async def takes_writes(place) -> bool:
+    db = await asyncpg.connect(**place)
+    try:
+        return await db.fetchval("show default_transaction_read_only") == "off"
+    finally:
+        await db.close()
+
+
+async def test_a_command_that_is_killed_while_writers_are_kept_out_has_them_let_in(scene, tmp_path):
+    file = tmp_path / "shop.toml"
+    file.write_text(scene.there.toml())
+    own = scene.own.postgres()
+    pipe = asyncio.subprocess.PIPE
+    command = [sys.executable, "-c", _MOVER, scene.own.data, str(file)]
+    moving = await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=pipe)
+    assert moving.stdout
+    assert await moving.stdout.readline() == b"writers are kept out\n"
+    assert not await takes_writes(own)
+    moving.kill()
+    await moving.communicate()  # its guard writes there too, so that has ended
+    assert await takes_writes(own)
+    await scene.till.sells_on()
+    await scene.move()
+    await scene.till.sells_on()
+    await scene.all_is_there_once()
+
+
+async def test_a_command_that_is_asked_to_end_while_writers_are_kept_out_lets_them_in(scene, monkeypatch):
+    """Ctrl-C cancels what it does."""
+    kept_out = asyncio.Event()
+
+    async def waits(*_):
+        kept_out.set()
+        await asyncio.Event().wait()
+
+    with monkeypatch.context() as patched:
+        patched.setattr(database, "_replayed", waits)
+        moving = asyncio.create_task(scene.move())
+        await asyncio.wait_for(kept_out.wait(), 60)
+        assert not await takes_writes(scene.own.postgres())
+        moving.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await moving
+    assert await takes_writes(scene.own.postgres())
+    await scene.till.sells_on()
+
+
+async def test_what_fails_once_the_other_server_has_taken_over_lets_writers_in(scene, monkeypatch):
+    """The disk of the shop's folder is full, say: nothing was handed over yet."""
+
+    async def full(*_, **__):
+        raise Trouble("moved_in.json cannot be written.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(scene.shop, "use", full)
+        with pytest.raises(Trouble, match="cannot be written"):
+            await scene.move()
+    assert await scene.has_taken_over()
+    assert await takes_writes(scene.own.postgres())
+    with pytest.raises(Trouble, match="made anew"):
+        await scene.move()
+    await scene.till.sells_on()
+    await scene.copy()
+    await scene.move()
+    await scene.till.sells_on()
+    await scene.all_is_there_once()
+
+
+async def test_a_guard_that_died_does_not_fail_what_went_well(tmp_path, monkeypatch):
+    started, begin = [], subprocess.Popen
+
+    def noted(*given, **named):
+        started.append(begin(*given, **named))
+        return started[-1]
+
+    monkeypatch.setattr(guard.subprocess, "Popen", noted)
+    with guard.guarded(tmp_path, "database", "there"):
+        [looking] = started
+        looking.kill()
+        looking.wait()
+
+
+async def test_nobody_is_kept_out_where_nobody_looks_after_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(guard.sys, "executable", "false")
+    with pytest.raises(Trouble, match="was not begun"), guard.guarded(tmp_path, "database", "there"):
+        raise AssertionError

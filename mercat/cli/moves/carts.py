@@ -115,9 +115,6 @@ class CartKeys:
                 raise PlacesDiffer(f"{here:,} keys are here, and {there:,} are there.")
             if way == "there":
                 await _shut(source)
-        except Exception:
-            await _let_in(source)
-            raise
         finally:
             await _close(source, target)
         say(f"everything is there {monotonic() - begun:.2f} s after the last write.")

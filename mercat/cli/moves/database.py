@@ -39,6 +39,7 @@ _BACK_SLOT = "mercat_back"
 _KEEP_OUT = "alter system set default_transaction_read_only = on"
 _LET_IN = "alter system reset default_transaction_read_only"
 _RELOAD = "select pg_reload_conf()"
+_NO_RELOAD = "PostgreSQL does not reload."
 _TO_FOLLOW = """no server that follows this shop's database answers there yet: {reason} On that machine:
   ssh -N -L 127.0.0.1:5433:{socket} USER@THIS-MACHINE &
   PGPASSWORD=... pg_basebackup -h 127.0.0.1 -p 5433 -U {owner} -D DIR -R -X stream -c fast
@@ -106,7 +107,9 @@ class ShopDatabase:
     async def let_in(self, way: Way, *, stays: bool = False) -> None:
         source, target = self._places(way)
         async with _connected(source) as s:
-            await _let_in(s)
+            await s.execute(_LET_IN)
+            await s.execute(_RELOAD)
+            await _until(lambda: self._begins(way, read_only=False), _REPLAYS_WITHIN_S, _NO_RELOAD)
             if stays and way == "back":
                 async with _connected(target) as t:  # ours stops following
                     for setting in _FOLLOWING[way]:
@@ -133,18 +136,14 @@ class ShopDatabase:
         await t.execute(_RELOAD)
         await self._take_slots_along(s, t, way)
         begun = monotonic()
-        try:
-            await self._keep_out(s, way)
-            await s.execute(queries.last_word)
-            await _replayed(s, t)
-            if not await t.fetchval(queries.promote):
-                raise PartAway("The server that follows does not take over.")
-            for name in await s.fetch(queries.slots_to_take_along):
-                if not await t.fetchval(queries.has_slot, name["name"]):
-                    raise PartAway("The place of the relay is lost there.")
-        except Exception:
-            await _let_in(s)
-            raise
+        await self._keep_out(s, way)
+        await s.execute(queries.last_word)
+        await _replayed(s, t)
+        if not await t.fetchval(queries.promote):
+            raise PartAway("The server that follows does not take over.")
+        for name in await s.fetch(queries.slots_to_take_along):
+            if not await t.fetchval(queries.has_slot, name["name"]):
+                raise PartAway("The place of the relay is lost there.")
         say(f"everything is there {monotonic() - begun:.2f} s after the last write.")
 
     async def _take_slots_along(self, s: asyncpg.Connection, t: asyncpg.Connection, way: Way) -> None:
@@ -172,7 +171,7 @@ class ShopDatabase:
         """Have all sessions read only: those that begin from now on are, those that were are ended."""
         await s.execute(_KEEP_OUT)
         await s.execute(_RELOAD)
-        await _until(lambda: self._begins_read_only(way), _REPLAYS_WITHIN_S, "PostgreSQL does not reload.")
+        await _until(lambda: self._begins(way, read_only=True), _REPLAYS_WITHIN_S, _NO_RELOAD)
         with suppress(PartAway):
 
             async def ended() -> bool:
@@ -186,9 +185,10 @@ class ShopDatabase:
 
         await _until(gone, _REPLAYS_WITHIN_S, "Sessions do not end.")
 
-    async def _begins_read_only(self, way: Way) -> bool:
+    async def _begins(self, way: Way, *, read_only: bool) -> bool:
+        """Say whether a session that begins now is so."""
         async with _connected(self._places(way)[0]) as new:
-            return await new.fetchval(queries.is_read_only)
+            return await new.fetchval(queries.is_read_only) == read_only
 
     # -- following
 
@@ -348,11 +348,6 @@ async def _replayed(s: asyncpg.Connection, t: asyncpg.Connection) -> None:
         return await t.fetchval(queries.behind_by, written) == 0
 
     await _until(replayed, _REPLAYS_WITHIN_S, "The server that follows does not keep up.")
-
-
-async def _let_in(s: asyncpg.Connection) -> None:
-    await s.execute(_LET_IN)
-    await s.execute(_RELOAD)
 
 
 async def _dropped(db: asyncpg.Connection, names: list[str]) -> None:

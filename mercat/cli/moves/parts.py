@@ -59,7 +59,7 @@ class MovingPart(Protocol):
 
 
 @runtime_checkable
-class OneWriter(Protocol):
+class OneWriter(MovingPart, Protocol):
     """A part of which one place alone is written at any time: what the shop has of it is copied while it is
     written here, then the writers are kept out for some seconds, and it goes on there.
 
@@ -68,7 +68,7 @@ class OneWriter(Protocol):
 
     async def hand_over(self, way: Way, say: Say) -> None:
         """Keep writers out of where it was, bring the rest over, and make where it goes ready for them; as
-        often as it is asked. Where that fails writers are let in again."""
+        often as it is asked. Where that fails, whoever asked lets writers in again."""
         ...
 
     async def let_in(self, way: Way, *, stays: bool = False) -> None:
