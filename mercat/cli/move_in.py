@@ -23,14 +23,14 @@ from mercat.cli.moves.carts import CartKeys
 from mercat.cli.moves.database import ShopDatabase
 from mercat.cli.moves.guard import guarded
 from mercat.cli.moves.log import FactsLog
-from mercat.cli.moves.mover import MoveState, PartMover, states
+from mercat.cli.moves.mover import MoveState, PartMover, queries, states
 from mercat.cli.moves.parts import MovingPart, OneWriter, PartAway, PlacesDiffer, Way, of_part, without
 from mercat.cli.moves.pictures import PictureFiles
 from mercat.cli.moves.search import SearchIndex
 from mercat.cli.options import HERE, Data, needs_shop
 from mercat.cli.run import replace_workers
 from mercat.embedded import Connection, Home, Trouble, moved_in, record_moved_in
-from mercat.embedded.home import left, record_left, try_lock
+from mercat.embedded.home import MOVE_LOCK, left, record_left, try_lock
 from mercat.embedded.processes import wait_until
 from mercat.kit.db_errors import AWAY
 from mercat.kit.refusals import Refusal
@@ -103,13 +103,27 @@ def _plan_of(shop: Connection, known: Mapping[str, MoveState], to: Path | None, 
     for key, what in _NOT_MOVED_HERE.items():
         if not only and (wanted.get(key) or wanted.get(f"{key}_file")):
             _console.print(f"Not moved by this command: {what}.")
-    chosen = [name for name in named if name == only or not only]
+    chosen = [only] if only else [name for name in named if not hasattr(PARTS[name], "hand_over")]
+    for name in named.keys() - {only, *chosen} if not only else ():
+        _console.print(f"Moved alone, as nothing is written then for some seconds: --only {name}.")
     for name in chosen:
         _check_variables(shop, PARTS[name], now)
+        _check_no_file(PARTS[name], named[name], to)
         former = of_part(now, PARTS[name])
         if former and former != named[name]:
             raise Trouble(f"{name} is at another address than {to} says. First: mercat move-in --back {name}")
     return [(PARTS[name], "there", named[name]) for name in chosen]
+
+
+def _check_no_file(part: type[MovingPart], given: Mapping[str, str], to: Path) -> None:
+    """Refuse an address in a file of its own for what a variable says already in an open shop."""
+    for name in given:
+        if name.endswith("_file") and hasattr(part, "hand_over"):
+            key = name.removesuffix("_file")
+            raise Trouble(
+                f"{to}: {part.name} moves to an address that stands in the settings as {key}, not in a file "
+                f"of its own ({name}). It is kept in moved_in.json, which the shop's owner alone reads."
+            )
 
 
 def _check_variables(shop: Connection, part: type[MovingPart], now: Mapping[str, str]) -> None:
@@ -160,7 +174,7 @@ def alone(data: Path) -> Generator[None]:
     """Move one part of a shop at a time. The lock goes with its process, not with a database that moves.
 
     Whoever looks after a command that died has it for a moment."""
-    descriptor = os.open(data / "move.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    descriptor = os.open(data / MOVE_LOCK, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         if not wait_until(lambda: try_lock(descriptor, fcntl.LOCK_EX), _LOCKED_WITHIN_S):
             raise Trouble("Another `mercat move-in` works on this shop. Wait for it.")
@@ -263,6 +277,11 @@ async def _show(shop: Connection) -> None:
             if isinstance(part, OneWriter):
                 place = _shown(address) if address else "this machine"
             table.add_row(name, place, f"{state.step}, {state.way}")
+    for row in await MoveRowsOf(shop).fetch(queries.kept_back):
+        _console.print(
+            f"The server elsewhere keeps {row['bytes'] / 2**20:,.0f} MB of its log for the way back of the "
+            "database (slot mercat_back), and more each day: finish it or give it up."
+        )
     for what in _NOT_MOVED_HERE.values():
         table.add_row(what.partition(" (")[0], "this machine", "not moved by this command")
     _console.print(table)

@@ -23,6 +23,7 @@ OWNER = "mercat"
 PORT = 5432
 ELSEWHERE = Path("/var/lib/mercat")
 MOVED_IN = "moved_in.json"
+MOVE_LOCK = "move.lock"
 _LEFT = "moved_back.json"
 """Where parts were that are on their way back, until they have settled here."""
 _RESTORING = "restoring"
@@ -294,6 +295,17 @@ class Home:
     def _address(self) -> Path:
         return self.path / "shop.json"
 
+    def is_moving(self) -> bool:
+        """Whether a command moves a part of this shop now."""
+        try:
+            descriptor = os.open(self.path / MOVE_LOCK, os.O_RDONLY)
+        except OSError:
+            return False
+        try:
+            return not try_lock(descriptor, fcntl.LOCK_SH)
+        finally:
+            os.close(descriptor)
+
     def running(self) -> Connection | None:
         """Find the shop that runs here, or the engines that some command started here: where its database and
         its store are now."""
@@ -374,6 +386,11 @@ def write_private(path: Path, text: str, owner: tuple[int, int] | None = None) -
         if owner:
             os.chown(new, *owner)
         new.replace(path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)  # else the name may be the former file's after the machine has died
+        finally:
+            os.close(folder)
     except OSError as error:
         raise Trouble(f"{path} cannot be written: {error.strerror}.") from None
 

@@ -70,6 +70,25 @@ def test_parts_that_an_open_shop_has_elsewhere_already_are_not_touched(tmp_path,
         command._plan_of(shop, {}, file, "", "")
 
 
+def test_what_is_handed_over_moves_only_where_it_is_asked_for_alone(tmp_path, monkeypatch, capsys):
+    shop = Connection(str(tmp_path), "key", "/run", 5432, "mercat", "unix:///s", "unix:///c", supervisor=1)
+    monkeypatch.setattr(command, "environment_of", lambda _: {})
+    file = tmp_path / "shop.toml"
+    file.write_text(
+        '[postgres]\nmain = "postgresql://there/mercat"\n[valkey]\nstore_file = "/run/url"\n'
+        '[analytics]\nclickhouse = "http://there"\n'
+    )
+    [(part, *_)] = command._plan_of(shop, {}, file, "", "")
+    assert part.name == "analytics"
+    said = capsys.readouterr().err
+    assert "--only carts." in said
+    assert "--only database." in said
+    [(part, *_)] = command._plan_of(shop, {}, file, "database", "")
+    assert part.name == "database"
+    with pytest.raises(Trouble, match=r"stands in the settings as store_url, not in a file"):
+        command._plan_of(shop, {}, file, "carts", "")
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root writes settings that another account has to read")
 def test_what_root_keeps_the_account_of_the_shop_can_read(tmp_path):
     os.chown(tmp_path, 65_534, 65_533)

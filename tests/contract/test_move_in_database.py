@@ -12,6 +12,7 @@ from typing import Any
 
 import asyncpg
 import pytest
+from commands import mercat
 from moving import DyingConnection, KilledHere, Moments, Replaced, nothing_is_broken
 from standby import standby
 from waiting import until
@@ -457,3 +458,77 @@ async def test_nobody_is_kept_out_where_nobody_looks_after_it(tmp_path, monkeypa
     monkeypatch.setattr(guard.sys, "executable", "false")
     with pytest.raises(Trouble, match="was not begun"), guard.guarded(tmp_path, "database", "there"):
         raise AssertionError
+
+
+async def test_a_shop_whose_machine_died_while_writers_were_kept_out_opens_again(scene, monkeypatch):
+    """`mercat serve` migrates first, and so lets them in; what follows is not taken for handed over."""
+
+    async def dies(*_):
+        raise KilledHere
+
+    data = Path(scene.own.data)
+    with monkeypatch.context() as patched:
+        patched.setattr(database, "_replayed", dies)
+        with pytest.raises(KilledHere):
+            await scene.move()
+    with command.alone(data):
+        done = await asyncio.to_thread(mercat, "migrate", "--data", data)
+        assert "read-only transaction" in done.stderr
+        assert not await takes_writes(scene.own.postgres())
+    await asyncio.to_thread(mercat, "migrate", "--data", data)
+    assert await takes_writes(scene.own.postgres())
+    await scene.till.sells_on()
+    await scene.move()
+    await scene.all_is_there_once()
+
+
+async def test_no_server_that_has_the_orders_is_to_be_made_anew(scene):
+    """`moved_in.json` was lost, and it is asked to go where it is."""
+    await scene.move()
+    scene.shop.kept = {}
+    await scene.shop.use({})
+    for _ in range(2):
+        with pytest.raises(Trouble, match="may be there alone, so leave it") as refused:
+            await scene.move()
+        assert "anew" not in str(refused.value)
+
+
+async def test_a_server_with_other_databases_is_not_kept_from_writing(scene):
+    db = await asyncpg.connect(**scene.own.postgres())
+    await db.execute("create database theirs")
+    with pytest.raises(Trouble, match=r"other databases too \(theirs\).*Nothing was changed"):
+        await scene.move()
+    assert await states(scene.rows) == {}
+    await db.execute("drop database theirs")
+    await db.close()
+
+
+async def test_a_copy_that_fails_has_the_server_elsewhere_keep_no_log_for_it(
+    scene, monkeypatch, tmp_path, capsys
+):
+    told = load({**scene.own.environment(), "MERCAT_DATA": str(tmp_path)})
+    part = ShopDatabase(told, scene.elsewhere)
+
+    def fails(*_):
+        raise Trouble("pg_basebackup failed.")
+
+    async def shown() -> str:
+        await command._show(replace(scene.own, data=str(tmp_path)))
+        return capsys.readouterr().err
+
+    with monkeypatch.context() as patched:
+        patched.setattr(database, "_copy_into", fails)
+        with pytest.raises(Trouble, match="pg_basebackup failed"):
+            await part._follow_elsewhere(lambda _: None)
+    assert await slots_at(part._elsewhere) == [SLOT]
+    assert "mercat_back" not in await shown()
+    db = await asyncpg.connect(**scene.own.postgres())
+    await db.execute("select pg_create_physical_replication_slot('mercat_back', true)")
+    assert "slot mercat_back" in await shown()
+    await db.execute("select pg_drop_replication_slot('mercat_back')")
+    await db.close()
+
+
+def test_what_has_no_room_is_not_copied(tmp_path):
+    with pytest.raises(PlacesDiffer, match="MB are free for"):
+        database._check_room(tmp_path, 2**60)

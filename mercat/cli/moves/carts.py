@@ -10,7 +10,7 @@ from time import monotonic
 from typing import Any, ClassVar
 
 from valkey.asyncio import Valkey
-from valkey.exceptions import ValkeyError
+from valkey.exceptions import ResponseError, ValkeyError
 
 from mercat.cli.moves.parts import PartAway, PlacesDiffer, Say, Way
 from mercat.embedded import Home, Trouble
@@ -56,6 +56,14 @@ class CartKeys:
         finally:
             await _close(source, target)
         return f"{count:,} keys are copied, some 5,000 a second, then nothing is written for some seconds"
+
+    async def check(self, way: Way) -> None:
+        source, target = self._places(way)
+        try:
+            if way == "there":
+                await _check_keeps(target)
+        finally:
+            await _close(source, target)
 
     async def fill(self, way: Way, say: Say) -> None:
         source, target = self._places(way)
@@ -209,6 +217,17 @@ async def _check_ours(target: Server, way: Way, key: str) -> None:
     whose = await target.hget(_NOTE, "of")
     if way == "there" and whose != key.encode() and (count := await target.dbsize()):
         raise PlacesDiffer(f"the store there has {count:,} keys of somebody else's. Empty it first.")
+
+
+async def _check_keeps(target: Server) -> None:
+    """Refuse a server that would forget carts when it is restarted, or full."""
+    try:
+        told = {**await target.config_get("appendonly"), **await target.config_get("maxmemory-policy")}
+    except ResponseError as refused:
+        raise PlacesDiffer(f"the store there does not say how it keeps what it has ({refused}).") from None
+    for name, wanted in (("appendonly", "yes"), ("maxmemory-policy", "noeviction")):
+        if told.get(name) != wanted:
+            raise PlacesDiffer(f"the store there would forget carts: it needs {name} {wanted}.")
 
 
 async def _keep_out(source: Server) -> None:

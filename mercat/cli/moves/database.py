@@ -27,13 +27,16 @@ from mercat.settings import Settings
 
 queries = sql.load("mercat.cli.moves")
 _FOLLOWS_WITHIN_S = 24 * 3_600
+_NEAR_WITHIN_S = 60
+"""The same once more when it is handed over: it did follow a moment ago."""
 _ENDS_WITHIN_S = 2.0
 """For transactions that write when writers are kept out; what is not committed by then is refused."""
 _REPLAYS_WITHIN_S = 30.0
 _SLOT_WITHIN_S = 60.0
 _NEAR_BYTES = 4 * 1024 * 1024
 _LOOKS_EVERY_S = 0.05
-_SAYS_EVERY_S = 10
+_SAYS_EVERY_S = 300
+_ROOM_BYTES = 2 * 2**30
 _BACK_SLOT = "mercat_back"
 """Of ours while it follows the server elsewhere: that keeps its log for us until then."""
 _KEEP_OUT = "alter system set default_transaction_read_only = on"
@@ -75,6 +78,19 @@ class ShopDatabase:
         how = "a server there follows" if way == "there" else "the one of this machine follows"
         return f"{size / 2**20:,.0f} MB are copied while {how}, then nothing is written for some seconds"
 
+    async def check(self, way: Way) -> None:
+        source, target = self._places(way)
+        async with _connected(source) as s:
+            if others := [row["name"] for row in await s.fetch(queries.other_databases)]:
+                raise PlacesDiffer(
+                    f"the server has other databases too ({', '.join(others)}): whoever writes there would "
+                    "be kept out with ours. Move them elsewhere first."
+                )
+        with suppress(*AWAY, asyncpg.InvalidAuthorizationSpecificationError):  # it may not be there yet
+            async with _connected(target) as t:
+                if not (await _standing(t))["follows"]:
+                    await _check_not_moved(t)
+
     async def fill(self, way: Way, say: Say) -> None:
         """Wait until where it goes follows where it is; on this machine, have it follow."""
         if way == "there":
@@ -98,7 +114,9 @@ class ShopDatabase:
                 if not await _is_handed_over(s, t):
                     raise PlacesDiffer("the server it goes to follows no more, and has to be made anew.")
             else:
-                await self._wait_until_near(way, say)
+                if way == "back":  # it was taken already, or would be instead of what is written from now on
+                    self._postgres().drop_copy()
+                await self._wait_until_near(way, say, _NEAR_WITHIN_S)
                 await self._bring_over(s, t, way, say)
             for setting in ("default_transaction_read_only", "hot_standby_feedback", *_FOLLOWING[way]):
                 await t.execute(f"alter system reset {setting}")
@@ -106,11 +124,10 @@ class ShopDatabase:
 
     async def let_in(self, way: Way, *, stays: bool = False) -> None:
         source, target = self._places(way)
-        async with _connected(source) as s:
-            await s.execute(_LET_IN)
-            await s.execute(_RELOAD)
-            await _until(lambda: self._begins(way, read_only=False), _REPLAYS_WITHIN_S, _NO_RELOAD)
-            if stays and way == "back":
+        await let_writers_in(source)
+        if stays and way == "back":
+            self._postgres().drop_copy()
+            async with _connected(source) as s:
                 async with _connected(target) as t:  # ours stops following
                     for setting in _FOLLOWING[way]:
                         await t.execute(f"alter system reset {setting}")
@@ -171,7 +188,8 @@ class ShopDatabase:
         """Have all sessions read only: those that begin from now on are, those that were are ended."""
         await s.execute(_KEEP_OUT)
         await s.execute(_RELOAD)
-        await _until(lambda: self._begins(way, read_only=True), _REPLAYS_WITHIN_S, _NO_RELOAD)
+        source, _ = self._places(way)
+        await _until(lambda: _begins(source, read_only=True), _REPLAYS_WITHIN_S, _NO_RELOAD)
         with suppress(PartAway):
 
             async def ended() -> bool:
@@ -185,11 +203,6 @@ class ShopDatabase:
 
         await _until(gone, _REPLAYS_WITHIN_S, "Sessions do not end.")
 
-    async def _begins(self, way: Way, *, read_only: bool) -> bool:
-        """Say whether a session that begins now is so."""
-        async with _connected(self._places(way)[0]) as new:
-            return await new.fetchval(queries.is_read_only) == read_only
-
     # -- following
 
     async def _check_source(self) -> None:
@@ -198,9 +211,9 @@ class ShopDatabase:
         if self._own is None and read_json(self._told.data / "archive.json"):
             raise PlacesDiffer("this shop's log is kept elsewhere. First: mercat backup --stop.")
 
-    async def _wait_until_near(self, way: Way, say: Say) -> None:
+    async def _wait_until_near(self, way: Way, say: Say, seconds: float = _FOLLOWS_WITHIN_S) -> None:
         source, target = self._places(way)
-        end, said_at, reason = monotonic() + _FOLLOWS_WITHIN_S, -_SAYS_EVERY_S * 1.0, ""
+        end, says_next, reason = monotonic() + seconds, monotonic(), ""
         async with _connected(source) as s:
             while True:
                 try:
@@ -215,8 +228,8 @@ class ShopDatabase:
                     reason = f"{str(away).strip() or type(away).__name__}."
                 if monotonic() > end:
                     raise PartAway(f"The other server does not follow: {reason}")
-                if monotonic() - said_at > _SAYS_EVERY_S * (30 if said_at > 0 else 1):
-                    said_at = monotonic()
+                if monotonic() >= says_next:
+                    says_next = monotonic() + _SAYS_EVERY_S
                     socket = f"{self._here()['host']}/.s.PGSQL.{self._here()['port']}"
                     say(_TO_FOLLOW.format(reason=reason, socket=socket, owner=OWNER))
                 await asyncio.sleep(0.5)
@@ -231,13 +244,18 @@ class ShopDatabase:
 
     async def _follow_elsewhere(self, say: Say) -> None:
         """Copy the server elsewhere into the shop's folder, and have our own begin there, following it."""
+        postgres = self._postgres()
         async with _connected(self._elsewhere) as there:
+            _check_room(postgres.folder.parent, await there.fetchval(queries.size_of_all))
             await _dropped(there, [_BACK_SLOT])
             if not await there.fetchval(queries.has_slot, _BACK_SLOT):
                 await there.execute("select pg_create_physical_replication_slot($1, true)", _BACK_SLOT)
         say("the database is copied into the shop's folder.")
-        postgres = Postgres(Home(self._told.data))
-        await asyncio.to_thread(_copy_into, postgres, self._elsewhere, self._told)
+        try:
+            await asyncio.to_thread(_copy_into, postgres, self._elsewhere, self._told)
+        except BaseException:
+            await asyncio.shield(self._drop_back_slot())
+            raise
         recorded = read_json(self._told.data / "engines.json").get(postgres.name)
         if recorded:  # the supervisor starts it again, with those files
             await asyncio.to_thread(Process(*recorded).stop, postgres.stop_signal, 30)
@@ -246,6 +264,20 @@ class ShopDatabase:
             return await self._streams_here()
 
         await _until(follows, 120, "The shop's own PostgreSQL does not follow: see log/postgres.log.")
+
+    async def _drop_back_slot(self) -> None:
+        """Have the server elsewhere keep its log for us no longer: nobody may ever read it."""
+        async with _connected(self._elsewhere) as there:
+
+            async def dropped() -> bool:
+                await _dropped(there, [_BACK_SLOT])
+                return not await there.fetchval(queries.has_slot, _BACK_SLOT)
+
+            await _until(dropped, _REPLAYS_WITHIN_S, f"The slot {_BACK_SLOT} is read still: drop it there.")
+
+    def _postgres(self) -> Postgres:
+        """Return the shop's own server, as far as its files go."""
+        return Postgres(Home(self._told.data))
 
     def _here(self) -> Mapping[str, Any]:
         if self._own is None:
@@ -265,6 +297,16 @@ _FOLLOWING: dict[Way, tuple[str, ...]] = {
     "back": ("primary_conninfo", "primary_slot_name"),
 }
 """Settings of a server of ours that follows, which it needs no more when it has taken over."""
+
+
+def _check_room(folder: Path, size: int) -> None:
+    """Refuse to copy what has no room beside what is there; its log grows meanwhile."""
+    free = shutil.disk_usage(folder).free
+    if free < size + _ROOM_BYTES:
+        raise PlacesDiffer(
+            f"{size / 2**20:,.0f} MB are to be copied into the shop's folder, and {_ROOM_BYTES // 2**20:,} "
+            f"MB more are needed, but {free / 2**20:,.0f} MB are free for {folder}."
+        )
 
 
 def _copy_into(postgres: Postgres, elsewhere: Mapping[str, Any], told: Settings) -> None:
@@ -332,6 +374,15 @@ async def _check_follows(s: asyncpg.Connection, t: asyncpg.Connection) -> None:
         raise PlacesDiffer("the server it goes to needs wal_level = logical.")
 
 
+async def _check_not_moved(t: asyncpg.Connection) -> None:
+    """Refuse, and advise nothing, where the database has moved to already: its orders may be there alone."""
+    if await t.fetchval(queries.has_moved_there):
+        raise PlacesDiffer(
+            "the server it goes to says that the database has moved there (events.move): the latest orders "
+            "may be there alone, so leave it as it is. Was moved_in.json of the shop lost? Put it back."
+        )
+
+
 async def _is_handed_over(s: asyncpg.Connection, t: asyncpg.Connection) -> bool:
     """Say whether all is there: writers are kept out here still, and the last word stands there too."""
     here, there = [await _standing(each) for each in (s, t)]
@@ -339,6 +390,20 @@ async def _is_handed_over(s: asyncpg.Connection, t: asyncpg.Connection) -> bool:
         return False
     words = [await each.fetchval(queries.last_word_read) for each in (s, t)]
     return words[0] == words[1]
+
+
+async def let_writers_in(place: Mapping[str, Any]) -> None:
+    """Have a server take writes that kept writers out for a hand-over, and wait until it does."""
+    async with _connected(place) as db:
+        await db.execute(_LET_IN)
+        await db.execute(_RELOAD)
+        await _until(lambda: _begins(place, read_only=False), _REPLAYS_WITHIN_S, _NO_RELOAD)
+
+
+async def _begins(place: Mapping[str, Any], *, read_only: bool) -> bool:
+    """Say whether a session that begins now is so."""
+    async with _connected(place) as new:
+        return await new.fetchval(queries.is_read_only) == read_only
 
 
 async def _replayed(s: asyncpg.Connection, t: asyncpg.Connection) -> None:

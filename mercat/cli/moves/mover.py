@@ -99,6 +99,7 @@ class PartMover:
         await self._switch(part, way, there)
 
     async def _fill(self, part: MovingPart, way: Way, there: Mapping[str, str]) -> None:
+        await self._check(part, way)
         await self._note(part, way, "filling")
         meanwhile = part.while_moving(way)
         if meanwhile is not None:
@@ -126,6 +127,8 @@ class PartMover:
 
     async def _hand_over(self, part: OneWriter, way: Way, settings: Mapping[str, str]) -> None:
         """Let it be written there from now on. What was handed over already only needs its processes."""
+        if not self._is_handed_over(part, way):
+            await self._check(part, way)
         begun = monotonic()
         with self._shop.guarded(part.name, way):
             try:
@@ -141,6 +144,13 @@ class PartMover:
                     raise Trouble(f"{part.name}: {failed} The former place serves on.") from None
                 raise
         self._say(f"{part.name}: all is written there after {monotonic() - begun:.1f} s.")
+
+    async def _check(self, part: MovingPart, way: Way) -> None:
+        if isinstance(part, OneWriter):
+            try:
+                await part.check(way)
+            except PlacesDiffer as differs:
+                raise Trouble(f"{part.name}: {differs} Nothing was changed.") from None
 
     async def _let_in_again(self, part: OneWriter, way: Way) -> None:
         """Let writers in where it stays, also where this command is being ended. Where that fails the guard

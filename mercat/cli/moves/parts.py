@@ -66,6 +66,10 @@ class OneWriter(MovingPart, Protocol):
     Until the shop's folder says that it is there, giving it up loses nothing. From then on there is only
     forward, for people have written there."""
 
+    async def check(self, way: Way) -> None:
+        """Refuse what cannot be done, before anything is changed. Raises PlacesDiffer."""
+        ...
+
     async def hand_over(self, way: Way, say: Say) -> None:
         """Keep writers out of where it was, bring the rest over, and make where it goes ready for them; as
         often as it is asked. Where that fails, whoever asked lets writers in again."""
