@@ -23,7 +23,7 @@ from mercat.embedded.postgres import Postgres
 from mercat.embedded.processes import Process
 from mercat.kit import sql
 from mercat.kit.db_errors import AWAY
-from mercat.settings import Settings
+from mercat.settings import Settings, libpq_encryption
 
 queries = sql.load("mercat.cli.moves")
 _FOLLOWS_WITHIN_S = 24 * 3_600
@@ -43,6 +43,10 @@ _KEEP_OUT = "alter system set default_transaction_read_only = on"
 _LET_IN = "alter system reset default_transaction_read_only"
 _RELOAD = "select pg_reload_conf()"
 _NO_RELOAD = "PostgreSQL does not reload."
+_NO_TLS = (
+    "there is no way back by this command: the shop's own PostgreSQL was built without TLS, and cannot "
+    "follow one that asks for it. Close the shop, pg_dump there and pg_restore here"
+)
 _TO_FOLLOW = """no server that follows this shop's database answers there yet: {reason} On that machine:
   ssh -N -L 127.0.0.1:5433:{socket} USER@THIS-MACHINE &
   PGPASSWORD=... pg_basebackup -h 127.0.0.1 -p 5433 -U {owner} -D DIR -R -X stream -c fast
@@ -76,9 +80,13 @@ class ShopDatabase:
         async with _connected(self._places(way)[0]) as source:
             size = await source.fetchval("select pg_database_size(current_database())")
         how = "a server there follows" if way == "there" else "the one of this machine follows"
-        return f"{size / 2**20:,.0f} MB are copied while {how}, then nothing is written for some seconds"
+        none = await asyncio.to_thread(self._no_way_back)
+        said = f"{size / 2**20:,.0f} MB are copied while {how}, then nothing is written for some seconds"
+        return f"{said}; {none}" if none else said
 
     async def check(self, way: Way) -> None:
+        if way == "back" and (none := await asyncio.to_thread(self._no_way_back)):
+            raise PlacesDiffer(f"{none}.")
         source, target = self._places(way)
         async with _connected(source) as s:
             if others := [row["name"] for row in await s.fetch(queries.other_databases)]:
@@ -104,7 +112,8 @@ class ShopDatabase:
         async with _connected(source) as s, _connected(target) as t:
             await _check_follows(s, t)
             behind = await t.fetchval(queries.behind_by, await s.fetchval(queries.written))
-        return f"it follows, {behind / 1024:,.0f} kB behind."
+        none = await asyncio.to_thread(self._no_way_back)
+        return f"it follows, {behind / 1024:,.0f} kB behind{'; ' + none if none else ''}."
 
     async def hand_over(self, way: Way, say: Say) -> None:
         source, target = self._places(way)
@@ -265,6 +274,21 @@ class ShopDatabase:
 
         await _until(follows, 120, "The shop's own PostgreSQL does not follow: see log/postgres.log.")
 
+    def _no_way_back(self) -> str:
+        """Say why our own PostgreSQL cannot follow one that wants TLS; nothing where it can."""
+        if self._told.postgres_tls == "disable":
+            return ""
+        asked = [
+            programs() / "pg_basebackup",
+            "-w",
+            "-D",
+            "/nonexistent",
+            "-d",
+            "host=/nonexistent sslmode=require",
+        ]
+        done = subprocess.run([*map(str, asked)], capture_output=True, text=True, env={"LC_ALL": "C"})
+        return _NO_TLS if "not compiled in" in done.stderr else ""
+
     async def _drop_back_slot(self) -> None:
         """Have the server elsewhere keep its log for us no longer: nobody may ever read it."""
         async with _connected(self._elsewhere) as there:
@@ -313,10 +337,10 @@ def _copy_into(postgres: Postgres, elsewhere: Mapping[str, Any], told: Settings)
     new = postgres.copy.with_name("postgres.copying")
     shutil.rmtree(new, ignore_errors=True)
     where = f"host={elsewhere['host']} port={elsewhere['port']} user={elsewhere['user']}"
-    environment = {**os.environ, "PGPASSWORD": elsewhere["password"], "LC_ALL": "C"}
     if told.postgres_tls != "disable":
-        environment["PGSSLMODE"] = told.postgres_tls
-        environment["PGSSLROOTCERT"] = told.postgres_tls_root or "system"
+        encrypted = libpq_encryption(told.postgres_tls, told.postgres_tls_root)
+        where = " ".join([where, *(f"{name}={value}" for name, value in encrypted.items())])
+    environment = {**os.environ, "PGPASSWORD": elsewhere["password"], "LC_ALL": "C"}
     command = [programs() / "pg_basebackup", "-d", where, "-D", new, "-R", "-X", "stream", "-c", "fast", "-w"]
     done = subprocess.run(
         [*map(str, command), "-S", _BACK_SLOT],
