@@ -103,7 +103,7 @@ def _plan_of(shop: Connection, known: Mapping[str, MoveState], to: Path | None, 
     for key, what in _NOT_MOVED_HERE.items():
         if not only and (wanted.get(key) or wanted.get(f"{key}_file")):
             _console.print(f"Not moved by this command: {what}.")
-    chosen = [only] if only else [name for name in named if not hasattr(PARTS[name], "hand_over")]
+    chosen = [only] if only else [name for name in named if not issubclass(PARTS[name], OneWriter)]
     for name in named.keys() - {only, *chosen} if not only else ():
         _console.print(f"Moved alone, as nothing is written then for some seconds: --only {name}.")
     for name in chosen:
@@ -118,7 +118,7 @@ def _plan_of(shop: Connection, known: Mapping[str, MoveState], to: Path | None, 
 def _check_no_file(part: type[MovingPart], given: Mapping[str, str], to: Path) -> None:
     """Refuse an address in a file of its own for what a variable says already in an open shop."""
     for name in given:
-        if name.endswith("_file") and hasattr(part, "hand_over"):
+        if name.endswith("_file") and issubclass(part, OneWriter):
             key = name.removesuffix("_file")
             raise Trouble(
                 f"{to}: {part.name} moves to an address that stands in the settings as {key}, not in a file "
@@ -274,7 +274,7 @@ async def _show(shop: Connection) -> None:
             table.add_row(name, *((_shown(address), "moved") if state and address else ("this machine", "")))
         else:
             place = "in both" if address else "this machine"
-            if isinstance(part, OneWriter):
+            if issubclass(part, OneWriter):
                 place = _shown(address) if address else "this machine"
             table.add_row(name, place, f"{state.step}, {state.way}")
     for row in await MoveRowsOf(shop).fetch(queries.kept_back):

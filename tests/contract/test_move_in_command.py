@@ -15,6 +15,7 @@ from commands import mercat
 
 from mercat.cli import move_in as command
 from mercat.cli.moves import log as moving_log
+from mercat.cli.moves.database import ShopDatabase
 from mercat.cli.moves.mover import MoveState, states
 from mercat.cli.moves.parts import PlacesDiffer
 from mercat.embedded import Connection, Trouble, moved_in, record_moved_in
@@ -123,7 +124,7 @@ async def test_a_database_that_moved_to_a_server_with_tls_is_reached_by_every_cl
         one = await asyncio.to_thread(psycopg2.connect, **shop.psycopg2())
         assert one.info.ssl_in_use
         one.close()
-        part = command.PARTS["database"](command.told_of(shop, moved_in(tmp_path)))
+        part = ShopDatabase(command.told_of(shop, moved_in(tmp_path)))
         assert part._elsewhere.keys() == shop.postgres().keys()
     assert shop.libpq()["PGSSLMODE"] == tls
     assert shop.libpq().get("PGSSLROOTCERT") == moved.get("postgres_tls_root")
@@ -133,7 +134,7 @@ async def test_a_database_that_moved_to_a_server_with_tls_is_reached_by_every_cl
 async def test_where_tls_leaves_no_way_back_that_is_said_before_anything_is_changed(engines, tmp_path):
     there = {"postgres_host": "127.0.0.1", "postgres_port": "1", "postgres_tls": "require"}
     shop = replace(engines, data=str(tmp_path))
-    part = command.PARTS["database"](command.told_of(shop, there))
+    part = ShopDatabase(command.told_of(shop, there))
     part._own = engines.postgres()
     if not part._no_way_back():
         pytest.skip("this PostgreSQL has TLS")

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from valkey.asyncio import Valkey
 from valkey.exceptions import ResponseError, ValkeyError
 
-from mercat.cli.moves.parts import PartAway, PlacesDiffer, Say, Way
+from mercat.cli.moves.parts import OneWriter, PartAway, PlacesDiffer, Say, Way
 from mercat.embedded import Home, Trouble
 from mercat.settings import Settings
 
@@ -33,21 +33,17 @@ _KEPT_OUT = {"min-replicas-to-write": _REFUSED, "min-replicas-max-lag": 10}
 _HEARD = "KA"
 
 
-class CartKeys:
-    """What the shop's store has: a `MovingPart`, and `OneWriter`. The cache goes along, empty."""
+class CartKeys(OneWriter):
+    """What the shop's store has. The cache goes along, empty."""
 
     name: ClassVar[str] = "carts"
     keys: ClassVar[tuple[str, ...]] = ("store_url", "cache_url")
-    cannot_turn_back: ClassVar[Way | None] = None
 
     def __init__(self, told: Settings, here: str = "") -> None:
         """Take `here`, the address of the shop's own, where that is not the one of its folder."""
         self._told = told
         self._own = here
         self._changes: _Changes | None = None
-
-    def while_moving(self, way: Way) -> dict[str, str] | None:
-        return None
 
     async def plan(self, way: Way) -> str:
         source, target = self._places(way)

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 import asyncpg
 
-from mercat.cli.moves.parts import PartAway, PlacesDiffer, Say, Way
+from mercat.cli.moves.parts import OneWriter, PartAway, PlacesDiffer, Say, Way
 from mercat.embedded import Home, Trouble, programs
 from mercat.embedded.home import OWNER, read_json
 from mercat.embedded.postgres import Postgres
@@ -54,8 +54,8 @@ _TO_FOLLOW = """no server that follows this shop's database answers there yet: {
   (PostgreSQL 18; the password is the first line that `mercat psql -- -c '\\! echo $PGPASSWORD'` says)"""
 
 
-class ShopDatabase:
-    """The database of a shop: a `MovingPart`, and `OneWriter`."""
+class ShopDatabase(OneWriter):
+    """The database of a shop."""
 
     name: ClassVar[str] = "database"
     keys: ClassVar[tuple[str, ...]] = (
@@ -65,16 +65,12 @@ class ShopDatabase:
         "postgres_tls",
         "postgres_tls_root",
     )
-    cannot_turn_back: ClassVar[Way | None] = None
 
     def __init__(self, told: Settings, here: Mapping[str, Any] | None = None) -> None:
         """Take `here`, how to connect to the shop's own, where that is not the one of its folder."""
         self._told = told
         self._own = here
         self._elsewhere = {**told.database(), "user": OWNER, "password": told.secret(OWNER)}
-
-    def while_moving(self, way: Way) -> dict[str, str] | None:
-        return None
 
     async def plan(self, way: Way) -> str:
         async with _connected(self._places(way)[0]) as source:
