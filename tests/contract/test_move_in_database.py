@@ -36,10 +36,11 @@ create table events.move (
 create table sold (number bigserial primary key, key int not null unique);
 create publication relay;
 """
-_TOLD = """select convert_from(substring(data from position('\\x6b00'::bytea in data) + 6), 'utf8')
-from pg_logical_slot_get_binary_changes('mercat', null, null,
-    'proto_version', '1', 'publication_names', 'relay', 'messages', 'true')
-where get_byte(data, 0) = ascii('M')"""
+_TOLD = """select lsn::text as at, case when get_byte(data, 0) = ascii('M')
+    then convert_from(substring(data from position('\\x6b00'::bytea in data) + 6), 'utf8') end as key
+from pg_logical_slot_peek_binary_changes('mercat', null, null,
+    'proto_version', '1', 'publication_names', 'relay', 'messages', 'true')"""
+_PASSED = "select pg_replication_slot_advance('mercat', $1::text::pg_lsn)"
 _QUICK = {"fsync": "off", "full_page_writes": "off", "wal_level": "logical"}
 
 
@@ -87,7 +88,10 @@ class Till:
             await asyncio.sleep(0.02)
 
     async def read_on(self, db) -> None:
-        self.told += [int(row[0]) for row in await db.fetch(_TOLD)]
+        """As the relay does: what was told is passed once it is written down, for sessions are ended."""
+        if rows := await db.fetch(_TOLD):
+            self.told += [int(row["key"]) for row in rows if row["key"]]
+            await db.execute(_PASSED, rows[-1]["at"])
 
     async def sells_on(self, count: int = 5) -> None:
         before = len(self.sold)
