@@ -49,6 +49,21 @@ class Secret(str):
     __str__ = __repr__
 
 
+def encryption(tls: str, root: str) -> dict[str, Any]:
+    """Return what makes `asyncpg.connect` encrypt (`postgres_tls`, `postgres_tls_root`); nothing if off."""
+    if tls == "disable":
+        return {}
+    context = ssl.create_default_context(cafile=root or None)
+    if tls == "require":
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return {"ssl": context}
+
+
+def libpq_encryption(tls: str, root: str) -> dict[str, str]:
+    """Return the same for libpq, which takes a root only where it verifies."""
+    return {"sslmode": tls} | ({"sslrootcert": root or "system"} if tls == "verify-full" else {})
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The settings of a process; each field's text is its row in docs/settings.md."""
 
@@ -368,12 +383,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     def _encryption(self) -> dict[str, Any]:
         """Return what makes `asyncpg.connect` encrypt; nothing where that is off."""
-        if self.postgres_tls == "disable":
-            return {}
-        context = ssl.create_default_context(cafile=self.postgres_tls_root or None)
-        if self.postgres_tls == "require":
-            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        return {"ssl": context}
+        return encryption(self.postgres_tls, self.postgres_tls_root)
 
     def owner(self) -> dict[str, Any]:
         """Return what `asyncpg.connect` needs to be the owner of the database."""
@@ -396,9 +406,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     def replication(self) -> dict[str, Any]:
         """Return what psycopg2's replication connection needs."""
-        root = {"sslrootcert": self.postgres_tls_root or "system"}
-        encryption = {"sslmode": self.postgres_tls} | (root if self.postgres_tls == "verify-full" else {})
-        return encryption | {
+        return libpq_encryption(self.postgres_tls, self.postgres_tls_root) | {
             "host": self.postgres_host,
             "port": self.postgres_port,
             "dbname": self.postgres_database,

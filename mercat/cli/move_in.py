@@ -23,14 +23,15 @@ from mercat.cli.moves.carts import CartKeys
 from mercat.cli.moves.database import ShopDatabase
 from mercat.cli.moves.guard import guarded
 from mercat.cli.moves.log import FactsLog
-from mercat.cli.moves.mover import MoveState, PartMover, states
+from mercat.cli.moves.mover import MoveState, PartMover, queries, states
 from mercat.cli.moves.parts import MovingPart, OneWriter, PartAway, PlacesDiffer, Way, of_part, without
 from mercat.cli.moves.pictures import PictureFiles
 from mercat.cli.moves.search import SearchIndex
 from mercat.cli.options import HERE, Data, needs_shop
 from mercat.cli.run import replace_workers
 from mercat.embedded import Connection, Home, Trouble, moved_in, record_moved_in
-from mercat.embedded.home import try_lock
+from mercat.embedded.home import MOVE_LOCK, left, record_left, try_lock
+from mercat.embedded.processes import wait_until
 from mercat.kit.db_errors import AWAY
 from mercat.kit.refusals import Refusal
 from mercat.search import BrokenIndex
@@ -41,6 +42,7 @@ PARTS: dict[str, type[MovingPart]] = {
     each.name: each for each in (PictureFiles, SearchIndex, ReportFacts, FactsLog, CartKeys, ShopDatabase)
 }
 """In the order in which they move."""
+_LOCKED_WITHIN_S = 3
 _NOT_MOVED_HERE = {
     "orders_shards": "orders into several databases ([orders.shards])",
 }
@@ -79,13 +81,15 @@ Plan = list[tuple[type[MovingPart], Way, dict[str, str]]]
 
 
 def _plan_of(shop: Connection, known: Mapping[str, MoveState], to: Path | None, only: str, back: str) -> Plan:
-    """Say which parts move where, and by which settings they are there; none of one that goes back where it
-    was begun or ended alone, and is `known` so."""
+    """Say which parts move where, and by which settings they are there, or were; none of one that goes back
+    where it was begun or ended alone, and is `known` so."""
     now = moved_in(Path(shop.data))
     if back:
         given = of_part(now, PARTS[back])
         if not given and (back not in known or known[back].step == "moved"):
             raise Trouble(f"{back} is on this machine already, as far as `mercat move-in` has moved it.")
+        if not given and known[back] == MoveState("back", "switching"):
+            given = of_part(left(Path(shop.data)), PARTS[back])
         return [(PARTS[back], "back", given)]
     if to is None:
         return []
@@ -99,13 +103,27 @@ def _plan_of(shop: Connection, known: Mapping[str, MoveState], to: Path | None, 
     for key, what in _NOT_MOVED_HERE.items():
         if not only and (wanted.get(key) or wanted.get(f"{key}_file")):
             _console.print(f"Not moved by this command: {what}.")
-    chosen = [name for name in named if name == only or not only]
+    chosen = [only] if only else [name for name in named if not issubclass(PARTS[name], OneWriter)]
+    for name in named.keys() - {only, *chosen} if not only else ():
+        _console.print(f"Moved alone, as nothing is written then for some seconds: --only {name}.")
     for name in chosen:
         _check_variables(shop, PARTS[name], now)
+        _check_no_file(PARTS[name], named[name], to)
         former = of_part(now, PARTS[name])
         if former and former != named[name]:
             raise Trouble(f"{name} is at another address than {to} says. First: mercat move-in --back {name}")
     return [(PARTS[name], "there", named[name]) for name in chosen]
+
+
+def _check_no_file(part: type[MovingPart], given: Mapping[str, str], to: Path) -> None:
+    """Refuse an address in a file of its own for what a variable says already in an open shop."""
+    for name in given:
+        if name.endswith("_file") and issubclass(part, OneWriter):
+            key = name.removesuffix("_file")
+            raise Trouble(
+                f"{to}: {part.name} moves to an address that stands in the settings as {key}, not in a file "
+                f"of its own ({name}). It is kept in moved_in.json, which the shop's owner alone reads."
+            )
 
 
 def _check_variables(shop: Connection, part: type[MovingPart], now: Mapping[str, str]) -> None:
@@ -136,6 +154,7 @@ async def _carry_out(shop: Connection, to: Path | None, only: str, back: str, *,
                     _console.print(f"{kind.name} {way}: {await part.plan(way)}.")
                 else:
                     await mover.move(part, way, there)
+                    record_left(Path(shop.data), {})
     except (
         Refusal,
         PartAway,
@@ -152,10 +171,12 @@ async def _carry_out(shop: Connection, to: Path | None, only: str, back: str, *,
 
 @contextlib.contextmanager
 def alone(data: Path) -> Generator[None]:
-    """Move one part of a shop at a time. The lock goes with its process, not with a database that moves."""
-    descriptor = os.open(data / "move.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    """Move one part of a shop at a time. The lock goes with its process, not with a database that moves.
+
+    Whoever looks after a command that died has it for a moment."""
+    descriptor = os.open(data / MOVE_LOCK, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        if not try_lock(descriptor, fcntl.LOCK_EX):
+        if not wait_until(lambda: try_lock(descriptor, fcntl.LOCK_EX), _LOCKED_WITHIN_S):
             raise Trouble("Another `mercat move-in` works on this shop. Wait for it.")
         yield
     finally:
@@ -221,6 +242,9 @@ class OpenShop:
 
     async def use(self, settings: Mapping[str, str], *, for_good: bool = False) -> None:
         former = moved_in(self._data)
+        gone = {name: value for name, value in former.items() if name not in settings}
+        if for_good and gone:
+            record_left(self._data, gone)
         record_moved_in(self._data, settings)
         try:
             await asyncio.to_thread(replace_workers, self._data)
@@ -250,9 +274,14 @@ async def _show(shop: Connection) -> None:
             table.add_row(name, *((_shown(address), "moved") if state and address else ("this machine", "")))
         else:
             place = "in both" if address else "this machine"
-            if isinstance(part, OneWriter):
+            if issubclass(part, OneWriter):
                 place = _shown(address) if address else "this machine"
             table.add_row(name, place, f"{state.step}, {state.way}")
+    for row in await MoveRowsOf(shop).fetch(queries.kept_back):
+        _console.print(
+            f"The server elsewhere keeps {row['bytes'] / 2**20:,.0f} MB of its log for the way back of the "
+            "database (slot mercat_back), and more each day: finish it or give it up."
+        )
     for what in _NOT_MOVED_HERE.values():
         table.add_row(what.partition(" (")[0], "this machine", "not moved by this command")
     _console.print(table)

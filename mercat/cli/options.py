@@ -54,10 +54,7 @@ def opened_shop(data: Path, command: str) -> Generator[Connection]:
 
 
 def _elsewhere(told: settings.Settings) -> Connection:
-    """Say how to reach a shop whose engines are elsewhere; TLS is told by variables of libpq's."""
-    if told.postgres_tls != "disable":
-        os.environ["PGSSLMODE"] = told.postgres_tls
-        os.environ["PGSSLROOTCERT"] = told.postgres_tls_root or "system"
+    """Say how to reach a shop whose engines are elsewhere."""
     return Connection(
         data=str(told.data.absolute()),
         secret_key=told.secret_key,
@@ -67,6 +64,8 @@ def _elsewhere(told: settings.Settings) -> Connection:
         store_url=told.store_url,
         cache_url=told.cache_url,
         supervisor=0,
+        postgres_tls=told.postgres_tls,
+        postgres_tls_root=told.postgres_tls_root,
     )
 
 

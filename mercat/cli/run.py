@@ -115,6 +115,8 @@ def migrate(
         finally:
             await owner.close()
 
+    from mercat.cli.moves.database import let_writers_in  # which `serve` itself never needs
+
     if config:
         from mercat.shop import check_alone  # the whole shop
 
@@ -123,6 +125,8 @@ def migrate(
         asyncio.run(run(told, told.owner()))
     else:
         with connected(Home(data), "mercat migrate") as shop:
+            if not Home(data).is_moving():  # a machine that died in a hand-over keeps writers out still
+                asyncio.run(let_writers_in(shop.postgres()))
             asyncio.run(run(settings.load({**os.environ, **shop.environment()}), shop.postgres()))
     if not quiet:
         typer.echo("The database is up to date.", err=True)

@@ -462,7 +462,7 @@ class _Owner:
     """A connection of the database's owner that asks for one value at a time."""
 
     def __init__(self, shop: Connection) -> None:
-        self._connection: Any = psycopg2.connect(**shop.postgres())
+        self._connection: Any = psycopg2.connect(**shop.psycopg2())
         self._connection.autocommit = True
 
     def value(self, question: str, *given: object) -> Any:

@@ -23,6 +23,9 @@ OWNER = "mercat"
 PORT = 5432
 ELSEWHERE = Path("/var/lib/mercat")
 MOVED_IN = "moved_in.json"
+MOVE_LOCK = "move.lock"
+_LEFT = "moved_back.json"
+"""Where parts were that are on their way back, until they have settled here."""
 _RESTORING = "restoring"
 """A file that is there from the beginning of a restore to its end."""
 _FREE_BYTES = 512 * 1024 * 1024
@@ -56,6 +59,9 @@ class Connection:
     """How often all workers were to be replaced."""
     reload_trouble: str = ""
     """Why they could not be replaced, the last time."""
+    postgres_tls: str = "disable"
+    postgres_tls_root: str = ""
+    """As the settings of these names; the engines of this machine have no TLS."""
 
     def environment(self) -> dict[str, str]:
         """Return the `MERCAT_…` variables that processes of this shop read their settings from."""
@@ -75,7 +81,18 @@ class Connection:
         return {f"MERCAT_{name}": value for name, value in variables.items()}
 
     def postgres(self, role: str = OWNER) -> dict[str, Any]:
-        """Keyword arguments for `asyncpg.connect` and `psycopg2.connect` alike."""
+        """Keyword arguments for `asyncpg.connect`; without TLS for `psycopg2.connect` alike."""
+        if self.postgres_tls == "disable":
+            return self._where(role)
+        from mercat.settings import encryption  # which the supervisor never needs
+
+        return self._where(role) | encryption(self.postgres_tls, self.postgres_tls_root)
+
+    def psycopg2(self, role: str = OWNER) -> dict[str, Any]:
+        """Keyword arguments for `psycopg2.connect`."""
+        return self._where(role) | self._libpq_encryption()
+
+    def _where(self, role: str) -> dict[str, Any]:
         return {
             "host": self.postgres_host,
             "port": self.postgres_port,
@@ -84,6 +101,13 @@ class Connection:
             "password": derive(self.secret_key, role),
         }
 
+    def _libpq_encryption(self) -> dict[str, str]:
+        if self.postgres_tls == "disable":
+            return {}
+        from mercat.settings import libpq_encryption  # the same
+
+        return libpq_encryption(self.postgres_tls, self.postgres_tls_root)
+
     def dsn(self, role: str = OWNER) -> str:
         password = derive(self.secret_key, role)
         socket = quote(self.postgres_host, safe="")
@@ -91,11 +115,8 @@ class Connection:
 
     def where_it_is(self) -> "Connection":
         """Return how to reach the shop's database and store where they are now: `mercat move-in` may have
-        moved them to servers elsewhere. TLS is told by variables of libpq's."""
+        moved them to servers elsewhere."""
         now = moved_in(Path(self.data))
-        if tls := now.get("postgres_tls", "disable").replace("disable", ""):
-            os.environ["PGSSLMODE"] = tls
-            os.environ["PGSSLROOTCERT"] = now.get("postgres_tls_root") or "system"
         return replace(
             self,
             postgres_host=now.get("postgres_host", self.postgres_host),
@@ -103,11 +124,14 @@ class Connection:
             postgres_database=now.get("postgres_database", self.postgres_database),
             store_url=now.get("store_url", self.store_url),
             cache_url=now.get("cache_url", self.cache_url),
+            postgres_tls=now.get("postgres_tls", self.postgres_tls),
+            postgres_tls_root=now.get("postgres_tls_root", self.postgres_tls_root),
         )
 
     def libpq(self, role: str = OWNER) -> dict[str, str]:
         """Environment for `psql` and `pgbench`, so that no password shows in a list of processes."""
-        return {
+        encryption = {f"PG{name.upper()}": value for name, value in self._libpq_encryption().items()}
+        return encryption | {
             "PGHOST": self.postgres_host,
             "PGPORT": str(self.postgres_port),
             "PGDATABASE": self.postgres_database,
@@ -127,6 +151,19 @@ def record_moved_in(data: Path, settings: Mapping[str, str]) -> None:
     folder = data.stat()
     owner = (folder.st_uid, folder.st_gid) if os.geteuid() == 0 else None
     write_private(data / MOVED_IN, json.dumps(settings, indent=2), owner)
+
+
+def left(data: Path) -> dict[str, str]:
+    """Return the settings of what was left last on the way back: there are slots to drop there still."""
+    return read_json(data / _LEFT)
+
+
+def record_left(data: Path, settings: Mapping[str, str]) -> None:
+    """Keep those settings for this command alone, or nothing of them once all is done there."""
+    if settings:
+        write_private(data / _LEFT, json.dumps(settings, indent=2))
+    else:
+        (data / _LEFT).unlink(missing_ok=True)
 
 
 def derive(key: str, name: str) -> str:
@@ -279,6 +316,17 @@ class Home:
     def _address(self) -> Path:
         return self.path / "shop.json"
 
+    def is_moving(self) -> bool:
+        """Whether a command moves a part of this shop now."""
+        try:
+            descriptor = os.open(self.path / MOVE_LOCK, os.O_RDONLY)
+        except OSError:
+            return False
+        try:
+            return not try_lock(descriptor, fcntl.LOCK_SH)
+        finally:
+            os.close(descriptor)
+
     def running(self) -> Connection | None:
         """Find the shop that runs here, or the engines that some command started here: where its database and
         its store are now."""
@@ -359,6 +407,11 @@ def write_private(path: Path, text: str, owner: tuple[int, int] | None = None) -
         if owner:
             os.chown(new, *owner)
         new.replace(path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)  # else the name may be the former file's after the machine has died
+        finally:
+            os.close(folder)
     except OSError as error:
         raise Trouble(f"{path} cannot be written: {error.strerror}.") from None
 

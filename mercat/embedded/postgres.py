@@ -19,6 +19,7 @@ from mercat.embedded.home import (
     PORT,
     Home,
     Trouble,
+    moved_in,
     read_json,
     write_if_changed,
     write_private,
@@ -239,10 +240,24 @@ class Postgres(Engine):
         from another server. The folder has this name once it is complete."""
         return self.folder.with_name("postgres.copy")
 
+    @property
+    def before(self) -> Path:
+        """Where our files lie whose place such a copy has taken."""
+        return self.folder.with_name("postgres.before")
+
+    def drop_copy(self) -> None:
+        """Remove what would take the place of our files at the next start."""
+        shutil.rmtree(self.copy, ignore_errors=True)
+
     def _take_copy(self) -> None:
-        """Put the files in place that came from another server. Ours are of before they went there."""
-        if self.copy.exists():
-            shutil.rmtree(self.folder, ignore_errors=True)
+        """Put the files in place that came from another server, where the shop's database is still. Ours are
+        of before they went there, and are kept beside until the next ones."""
+        if not moved_in(self.home.path).get("postgres_host"):
+            self.drop_copy()
+        elif self.copy.exists():
+            if self.folder.exists():
+                shutil.rmtree(self.before, ignore_errors=True)
+                self.folder.rename(self.before)
             self.copy.rename(self.folder)
 
     def _initialise(self) -> None:

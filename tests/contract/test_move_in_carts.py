@@ -151,6 +151,19 @@ async def test_a_store_of_somebody_else_is_not_written(scene, db):
     await people.write_on()
 
 
+@pytest.mark.parametrize(("setting", "value"), [("appendonly", "no"), ("maxmemory-policy", "allkeys-lru")])
+async def test_a_store_that_would_forget_carts_is_not_moved_to(scene, db, setting, value):
+    shop, people, part, there = scene
+    other = open_store(there["store_url"])
+    await other.do("CONFIG", "SET", setting, value)
+    await other.close()
+    mover = PartMover(db, shop, nothing_is_broken, lambda _: None)
+    with pytest.raises(Trouble, match=f"would forget carts: it needs {setting}"):
+        await mover.move(part(), "there", there)
+    assert await states(db) == {}
+    await people.write_on()
+
+
 def dying(monkeypatch, moments):
     """Have whoever moves carts die before or after each step of it."""
     for name in ("_copy", "_read", "_keep_out", "_let_in", "_check_ours", "_different"):

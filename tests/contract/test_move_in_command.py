@@ -2,15 +2,22 @@
 
 import asyncio
 import os
+import ssl
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 
+import asyncpg
+import psycopg2
 import pytest
 from buckets import KEY, s3_server
+from certificates import write_certificate
 from commands import mercat
 
 from mercat.cli import move_in as command
 from mercat.cli.moves import log as moving_log
+from mercat.cli.moves.database import ShopDatabase
 from mercat.cli.moves.mover import MoveState, states
+from mercat.cli.moves.parts import PlacesDiffer
 from mercat.embedded import Connection, Trouble, moved_in, record_moved_in
 from mercat.shop import FOLLOWERS
 
@@ -68,6 +75,91 @@ def test_parts_that_an_open_shop_has_elsewhere_already_are_not_touched(tmp_path,
     record_moved_in(tmp_path, {"clickhouse_url": "http://there"})
     with pytest.raises(Trouble, match=r"at another address than .* mercat move-in --back analytics"):
         command._plan_of(shop, {}, file, "", "")
+
+
+@asynccontextmanager
+async def behind_tls(socket, folder):
+    """A PostgreSQL that encrypts: give its port and its certificate."""
+    certificate, key = write_certificate(folder, "localhost")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate, key)
+
+    async def carry(reader, writer):
+        with suppress(OSError):
+            while said := await reader.read(65_536):
+                writer.write(said)
+                await writer.drain()
+        writer.close()
+
+    async def serve(reader, writer):
+        assert await reader.readexactly(8) == b"\0\0\0\x08\x04\xd2\x16\x2f"  # SSLRequest
+        writer.write(b"S")
+        await writer.start_tls(context)
+        asked, answers = await asyncio.open_unix_connection(socket)
+        await asyncio.gather(carry(reader, answers), carry(asked, writer))
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        yield server.sockets[0].getsockname()[1], certificate
+
+
+@pytest.mark.parametrize("tls", ["require", "verify-full"])
+async def test_a_database_that_moved_to_a_server_with_tls_is_reached_by_every_client(
+    engines, settings, tmp_path, monkeypatch, tls
+):
+    """By asyncpg as the migration does, by psycopg2, and by libpq's variables; ours stay as they were."""
+    monkeypatch.delenv("PGSSLMODE", raising=False)
+    async with behind_tls(f"{engines.postgres_host}/.s.PGSQL.{engines.postgres_port}", tmp_path) as (
+        port,
+        root,
+    ):
+        moved = {"postgres_host": "localhost", "postgres_port": str(port), "postgres_tls": tls}
+        if tls == "verify-full":
+            moved["postgres_tls_root"] = str(root)
+        record_moved_in(tmp_path, moved | {"postgres_database": settings.postgres_database})
+        shop = replace(engines, data=str(tmp_path)).where_it_is()
+        db = await asyncpg.connect(**shop.postgres())
+        assert await db.fetchval("select 1") == 1
+        await db.close()
+        one = await asyncio.to_thread(psycopg2.connect, **shop.psycopg2())
+        assert one.info.ssl_in_use
+        one.close()
+        part = ShopDatabase(command.told_of(shop, moved_in(tmp_path)))
+        assert part._elsewhere.keys() == shop.postgres().keys()
+    assert shop.libpq()["PGSSLMODE"] == tls
+    assert shop.libpq().get("PGSSLROOTCERT") == moved.get("postgres_tls_root")
+    assert "PGSSLMODE" not in os.environ
+
+
+async def test_where_tls_leaves_no_way_back_that_is_said_before_anything_is_changed(engines, tmp_path):
+    there = {"postgres_host": "127.0.0.1", "postgres_port": "1", "postgres_tls": "require"}
+    shop = replace(engines, data=str(tmp_path))
+    part = ShopDatabase(command.told_of(shop, there))
+    part._own = engines.postgres()
+    if not part._no_way_back():
+        pytest.skip("this PostgreSQL has TLS")
+    assert "no way back by this command" in await part.plan("there")
+    with pytest.raises(PlacesDiffer, match=r"no way back by this command.*pg_dump there"):
+        await part.check("back")
+
+
+def test_what_is_handed_over_moves_only_where_it_is_asked_for_alone(tmp_path, monkeypatch, capsys):
+    shop = Connection(str(tmp_path), "key", "/run", 5432, "mercat", "unix:///s", "unix:///c", supervisor=1)
+    monkeypatch.setattr(command, "environment_of", lambda _: {})
+    file = tmp_path / "shop.toml"
+    file.write_text(
+        '[postgres]\nmain = "postgresql://there/mercat"\n[valkey]\nstore_file = "/run/url"\n'
+        '[analytics]\nclickhouse = "http://there"\n'
+    )
+    [(part, *_)] = command._plan_of(shop, {}, file, "", "")
+    assert part.name == "analytics"
+    said = capsys.readouterr().err
+    assert "--only carts." in said
+    assert "--only database." in said
+    [(part, *_)] = command._plan_of(shop, {}, file, "database", "")
+    assert part.name == "database"
+    with pytest.raises(Trouble, match=r"stands in the settings as store_url, not in a file"):
+        command._plan_of(shop, {}, file, "carts", "")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root writes settings that another account has to read")

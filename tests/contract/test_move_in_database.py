@@ -3,20 +3,26 @@ there once, what was told is told once, whoever is killed when."""
 
 import asyncio
 import itertools
-from contextlib import asynccontextmanager, suppress
+import subprocess
+import sys
+from contextlib import asynccontextmanager, nullcontext, suppress
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import asyncpg
 import pytest
+from commands import mercat
 from moving import DyingConnection, KilledHere, Moments, Replaced, nothing_is_broken
 from standby import standby
 from waiting import until
 
-from mercat.cli.moves import database
+from mercat.cli import move_in as command
+from mercat.cli.moves import database, guard
 from mercat.cli.moves.database import ShopDatabase
 from mercat.cli.moves.mover import PartMover, states
 from mercat.cli.moves.parts import PlacesDiffer
-from mercat.embedded import Trouble, engines, temporary
+from mercat.embedded import Trouble, engines, moved_in, record_moved_in, temporary
 from mercat.embedded.postgres import Postgres
 from mercat.kit.db_errors import AWAY
 from mercat.kit.wal import SLOT, open_slot
@@ -30,10 +36,11 @@ create table events.move (
 create table sold (number bigserial primary key, key int not null unique);
 create publication relay;
 """
-_TOLD = """select convert_from(substring(data from position('\\x6b00'::bytea in data) + 6), 'utf8')
-from pg_logical_slot_get_binary_changes('mercat', null, null,
-    'proto_version', '1', 'publication_names', 'relay', 'messages', 'true')
-where get_byte(data, 0) = ascii('M')"""
+_TOLD = """select lsn::text as at, case when get_byte(data, 0) = ascii('M')
+    then convert_from(substring(data from position('\\x6b00'::bytea in data) + 6), 'utf8') end as key
+from pg_logical_slot_peek_binary_changes('mercat', null, null,
+    'proto_version', '1', 'publication_names', 'relay', 'messages', 'true')"""
+_PASSED = "select pg_replication_slot_advance('mercat', $1::text::pg_lsn)"
 _QUICK = {"fsync": "off", "full_page_writes": "off", "wal_level": "logical"}
 
 
@@ -81,7 +88,10 @@ class Till:
             await asyncio.sleep(0.02)
 
     async def read_on(self, db) -> None:
-        self.told += [int(row[0]) for row in await db.fetch(_TOLD)]
+        """As the relay does: what was told is passed once it is written down, for sessions are ended."""
+        if rows := await db.fetch(_TOLD):
+            self.told += [int(row["key"]) for row in rows if row["key"]]
+            await db.execute(_PASSED, rows[-1]["at"])
 
     async def sells_on(self, count: int = 5) -> None:
         before = len(self.sold)
@@ -264,3 +274,265 @@ async def test_whoever_moves_the_database_may_die_at_any_statement(scene, monkey
     assert deaths > 60
     assert await states(scene.rows) == {"database": ("there", "moved")}
     await scene.all_is_there_once()
+
+
+class WayBack:
+    """A shop whose database is elsewhere, and comes back: its own server follows the other already."""
+
+    def __init__(self, scene: Scene, data: Path, monkeypatch) -> None:
+        self.own = {**scene.own.postgres(), "host": "127.0.0.1", "port": scene.there.port}
+        self.elsewhere = scene.own.postgres()
+        self.data = data
+        where = {"postgres_host": self.own["host"], "postgres_port": self.own["port"], "data": str(data)}
+        self.shop = replace(scene.own, **where)
+        self.replaced: list[str] = []
+        self._till = scene.till
+        own = self.own
+
+        class Part(ShopDatabase):
+            def __init__(self, told: Settings) -> None:
+                super().__init__(told, own)
+
+        record_moved_in(
+            data,
+            {
+                "postgres_host": self.elsewhere["host"],
+                "postgres_port": str(self.elsewhere["port"]),
+                "postgres_database": self.elsewhere["database"],
+            },
+        )
+        monkeypatch.setitem(command.PARTS, "database", Part)
+        monkeypatch.setattr(command, "guarded", lambda *_: nullcontext())
+        monkeypatch.setattr(command, "replace_workers", self.replace_workers)
+        monkeypatch.setattr(command, "_laws", self._laws)
+
+    def replace_workers(self, data: Path) -> None:
+        self._till.place = "" if moved_in(data) else "there"
+
+    async def _laws(self, _) -> str:
+        return "nobody looks."
+
+    async def comes(self) -> None:
+        await command._carry_out(self.shop, None, "", "database", dry_run=False)
+
+
+@pytest.fixture
+async def way_back(scene, monkeypatch):
+    db = await asyncpg.connect(**scene.own.postgres())
+    await db.execute("insert into events.move values ('database', 'there', 'moved')")
+    await db.close()
+    with temporary() as home:
+        yield WayBack(scene, home.path, monkeypatch)
+
+
+async def slots_at(place) -> list[str]:
+    db = await asyncpg.connect(**place)
+    try:
+        return [row[0] for row in await db.fetch("select slot_name::text from pg_replication_slots")]
+    finally:
+        await db.close()
+
+
+async def test_a_way_back_that_was_cut_off_once_it_was_recorded_keeps_the_slot_of_the_relay(
+    scene, way_back, monkeypatch
+):
+    def dies(data):
+        raise KilledHere
+
+    with monkeypatch.context() as patched:
+        patched.setattr(command, "replace_workers", dies)
+        with pytest.raises(KilledHere):
+            await way_back.comes()
+    assert moved_in(way_back.data) == {}
+    way_back.replace_workers(way_back.data)
+    await scene.till.close()  # no relay holds the slot at this moment
+    await way_back.comes()
+    assert await slots_at(way_back.own) == [SLOT]
+    assert await slots_at(way_back.elsewhere) == []
+    assert not (way_back.data / "moved_back.json").exists()
+    await scene.all_is_there_once()
+
+
+async def test_where_the_place_that_was_left_is_not_known_no_slot_is_dropped(scene):
+    told = load(scene.own.environment())
+    await scene.till.close()
+    await ShopDatabase(told, scene.own.postgres()).settle("back", lambda _: None)
+    assert await slots_at(scene.own.postgres()) == [SLOT]
+
+
+_MOVER = """
+import asyncio, sys
+from pathlib import Path
+from mercat.cli import move_in as command
+from mercat.cli.moves import database, guard
+
+async def waits(*_):
+    print("writers are kept out", flush=True)
+    await asyncio.Event().wait()
+
+database._replayed = waits
+shop = command.Home(sys.argv[1]).engines()
+asyncio.run(command._carry_out(shop, Path(sys.argv[2]), "database", "", dry_run=False))
+"""
+
+
+async def takes_writes(place) -> bool:
+    db = await asyncpg.connect(**place)
+    try:
+        return await db.fetchval("show default_transaction_read_only") == "off"
+    finally:
+        await db.close()
+
+
+async def test_a_command_that_is_killed_while_writers_are_kept_out_has_them_let_in(scene, tmp_path):
+    file = tmp_path / "shop.toml"
+    file.write_text(scene.there.toml())
+    own = scene.own.postgres()
+    pipe = asyncio.subprocess.PIPE
+    command = [sys.executable, "-c", _MOVER, scene.own.data, str(file)]
+    moving = await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=pipe)
+    assert moving.stdout
+    assert await moving.stdout.readline() == b"writers are kept out\n"
+    assert not await takes_writes(own)
+    moving.kill()
+    await moving.communicate()  # its guard writes there too, so that has ended
+    assert await takes_writes(own)
+    await scene.till.sells_on()
+    await scene.move()
+    await scene.till.sells_on()
+    await scene.all_is_there_once()
+
+
+async def test_a_command_that_is_asked_to_end_while_writers_are_kept_out_lets_them_in(scene, monkeypatch):
+    """Ctrl-C cancels what it does."""
+    kept_out = asyncio.Event()
+
+    async def waits(*_):
+        kept_out.set()
+        await asyncio.Event().wait()
+
+    with monkeypatch.context() as patched:
+        patched.setattr(database, "_replayed", waits)
+        moving = asyncio.create_task(scene.move())
+        await asyncio.wait_for(kept_out.wait(), 60)
+        assert not await takes_writes(scene.own.postgres())
+        moving.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await moving
+    assert await takes_writes(scene.own.postgres())
+    await scene.till.sells_on()
+
+
+async def test_what_fails_once_the_other_server_has_taken_over_lets_writers_in(scene, monkeypatch):
+    """The disk of the shop's folder is full, say: nothing was handed over yet."""
+
+    async def full(*_, **__):
+        raise Trouble("moved_in.json cannot be written.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(scene.shop, "use", full)
+        with pytest.raises(Trouble, match="cannot be written"):
+            await scene.move()
+    assert await scene.has_taken_over()
+    assert await takes_writes(scene.own.postgres())
+    with pytest.raises(Trouble, match="made anew"):
+        await scene.move()
+    await scene.till.sells_on()
+    await scene.copy()
+    await scene.move()
+    await scene.till.sells_on()
+    await scene.all_is_there_once()
+
+
+async def test_a_guard_that_died_does_not_fail_what_went_well(tmp_path, monkeypatch):
+    started, begin = [], subprocess.Popen
+
+    def noted(*given, **named):
+        started.append(begin(*given, **named))
+        return started[-1]
+
+    monkeypatch.setattr(guard.subprocess, "Popen", noted)
+    with guard.guarded(tmp_path, "database", "there"):
+        [looking] = started
+        looking.kill()
+        looking.wait()
+
+
+async def test_nobody_is_kept_out_where_nobody_looks_after_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(guard.sys, "executable", "false")
+    with pytest.raises(Trouble, match="was not begun"), guard.guarded(tmp_path, "database", "there"):
+        raise AssertionError
+
+
+async def test_a_shop_whose_machine_died_while_writers_were_kept_out_opens_again(scene, monkeypatch):
+    """`mercat serve` migrates first, and so lets them in; what follows is not taken for handed over."""
+
+    async def dies(*_):
+        raise KilledHere
+
+    data = Path(scene.own.data)
+    with monkeypatch.context() as patched:
+        patched.setattr(database, "_replayed", dies)
+        with pytest.raises(KilledHere):
+            await scene.move()
+    with command.alone(data):
+        done = await asyncio.to_thread(mercat, "migrate", "--data", data)
+        assert "read-only transaction" in done.stderr
+        assert not await takes_writes(scene.own.postgres())
+    await asyncio.to_thread(mercat, "migrate", "--data", data)
+    assert await takes_writes(scene.own.postgres())
+    await scene.till.sells_on()
+    await scene.move()
+    await scene.all_is_there_once()
+
+
+async def test_no_server_that_has_the_orders_is_to_be_made_anew(scene):
+    """`moved_in.json` was lost, and it is asked to go where it is."""
+    await scene.move()
+    scene.shop.kept = {}
+    await scene.shop.use({})
+    for _ in range(2):
+        with pytest.raises(Trouble, match="may be there alone, so leave it") as refused:
+            await scene.move()
+        assert "anew" not in str(refused.value)
+
+
+async def test_a_server_with_other_databases_is_not_kept_from_writing(scene):
+    db = await asyncpg.connect(**scene.own.postgres())
+    await db.execute("create database theirs")
+    with pytest.raises(Trouble, match=r"other databases too \(theirs\).*Nothing was changed"):
+        await scene.move()
+    assert await states(scene.rows) == {}
+    await db.execute("drop database theirs")
+    await db.close()
+
+
+async def test_a_copy_that_fails_has_the_server_elsewhere_keep_no_log_for_it(
+    scene, monkeypatch, tmp_path, capsys
+):
+    told = load({**scene.own.environment(), "MERCAT_DATA": str(tmp_path)})
+    part = ShopDatabase(told, scene.elsewhere)
+
+    def fails(*_):
+        raise Trouble("pg_basebackup failed.")
+
+    async def shown() -> str:
+        await command._show(replace(scene.own, data=str(tmp_path)))
+        return capsys.readouterr().err
+
+    with monkeypatch.context() as patched:
+        patched.setattr(database, "_copy_into", fails)
+        with pytest.raises(Trouble, match="pg_basebackup failed"):
+            await part._follow_elsewhere(lambda _: None)
+    assert await slots_at(part._elsewhere) == [SLOT]
+    assert "mercat_back" not in await shown()
+    db = await asyncpg.connect(**scene.own.postgres())
+    await db.execute("select pg_create_physical_replication_slot('mercat_back', true)")
+    assert "slot mercat_back" in await shown()
+    await db.execute("select pg_drop_replication_slot('mercat_back')")
+    await db.close()
+
+
+def test_what_has_no_room_is_not_copied(tmp_path):
+    with pytest.raises(PlacesDiffer, match="MB are free for"):
+        database._check_room(tmp_path, 2**60)

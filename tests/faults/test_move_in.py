@@ -151,7 +151,7 @@ async def test_what_one_place_alone_writes_is_handed_over_there_and_back_while_p
             if part == "database":
                 there.copy(connection.postgres())
             file.write_text(there.toml() if part == "database" else f'[valkey]\nstore = "{store}"\n')
-            for way, command in (("there", ("--to", file)), ("back", ("--back", part))):
+            for way, command in (("there", ("--to", file, "--only", part)), ("back", ("--back", part))):
                 await Command(data, *command).is_killed_once_it_says("nothing is written")
                 await buys_on(crowd)
                 if part == "database" and way == "there":
@@ -176,9 +176,9 @@ async def test_a_shop_whose_database_is_elsewhere_is_closed_and_opened_again(tmp
         async with serving(data, workers=1) as connection:
             there.copy(connection.postgres())
             file.write_text(there.toml())
-            said = await Command(data, "--to", file, "--dry-run").carries_out()
+            said = await Command(data, "--to", file, "--only", "database", "--dry-run").carries_out()
             assert "MB are copied while a server there follows" in said
-            await Command(data, "--to", file).carries_out()
+            await Command(data, "--to", file, "--only", "database").carries_out()
             assert "127.0.0.1" in await Command(data, "--status").carries_out()
         done = await asyncio.to_thread(mercat, "audit", "--data", data)
         assert done.returncode == 0, done.stderr

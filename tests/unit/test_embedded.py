@@ -13,7 +13,7 @@ import pytest
 
 from mercat import migrations
 from mercat.cli.supervise import connections_for
-from mercat.embedded import Home, Trouble, connected, engines, temporary
+from mercat.embedded import Home, Trouble, connected, engines, record_moved_in, temporary
 from mercat.embedded import postgres as module
 from mercat.embedded.home import remove, write_private
 from mercat.embedded.postgres import Postgres
@@ -308,6 +308,31 @@ def test_engines_end_with_a_process_that_is_killed(home: Home) -> None:
     assert wait_until(lambda: not postmaster.lives(), 10)
     with engines(home) as shop, psycopg2.connect(**shop.postgres()):
         pass
+
+
+def test_a_copy_from_elsewhere_takes_no_place_of_files_that_are_sold_from(home: Home) -> None:
+    postgres = Postgres(home)
+    for folder, text in ((postgres.folder, "ours"), (postgres.copy, "copied")):
+        folder.mkdir()
+        (folder / "whose").write_text(text)
+    record_moved_in(home.path, {"postgres_host": "there"})
+    postgres._take_copy()
+    assert (postgres.folder / "whose").read_text() == "copied"
+    assert (postgres.before / "whose").read_text() == "ours"
+    record_moved_in(home.path, {})
+    postgres.copy.mkdir()
+    postgres._take_copy()
+    assert (postgres.folder / "whose").read_text() == "copied"
+    assert not postgres.copy.exists()
+
+
+def test_what_is_written_is_there_after_the_machine_has_died(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[str] = []
+    monkeypatch.setattr(os, "fsync", lambda number: synced.append(os.readlink(f"/proc/self/fd/{number}")))
+    write_private(tmp_path / "told", "whole")
+    assert synced == [str(tmp_path / "told.new"), str(tmp_path)]
 
 
 def test_what_is_written_is_whole_and_private(tmp_path: Path) -> None:

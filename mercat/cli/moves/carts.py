@@ -10,9 +10,9 @@ from time import monotonic
 from typing import Any, ClassVar
 
 from valkey.asyncio import Valkey
-from valkey.exceptions import ValkeyError
+from valkey.exceptions import ResponseError, ValkeyError
 
-from mercat.cli.moves.parts import PartAway, PlacesDiffer, Say, Way
+from mercat.cli.moves.parts import OneWriter, PartAway, PlacesDiffer, Say, Way
 from mercat.embedded import Home, Trouble
 from mercat.settings import Settings
 
@@ -33,21 +33,17 @@ _KEPT_OUT = {"min-replicas-to-write": _REFUSED, "min-replicas-max-lag": 10}
 _HEARD = "KA"
 
 
-class CartKeys:
-    """What the shop's store has: a `MovingPart`, and `OneWriter`. The cache goes along, empty."""
+class CartKeys(OneWriter):
+    """What the shop's store has. The cache goes along, empty."""
 
     name: ClassVar[str] = "carts"
     keys: ClassVar[tuple[str, ...]] = ("store_url", "cache_url")
-    cannot_turn_back: ClassVar[Way | None] = None
 
     def __init__(self, told: Settings, here: str = "") -> None:
         """Take `here`, the address of the shop's own, where that is not the one of its folder."""
         self._told = told
         self._own = here
         self._changes: _Changes | None = None
-
-    def while_moving(self, way: Way) -> dict[str, str] | None:
-        return None
 
     async def plan(self, way: Way) -> str:
         source, target = self._places(way)
@@ -56,6 +52,14 @@ class CartKeys:
         finally:
             await _close(source, target)
         return f"{count:,} keys are copied, some 5,000 a second, then nothing is written for some seconds"
+
+    async def check(self, way: Way) -> None:
+        source, target = self._places(way)
+        try:
+            if way == "there":
+                await _check_keeps(target)
+        finally:
+            await _close(source, target)
 
     async def fill(self, way: Way, say: Say) -> None:
         source, target = self._places(way)
@@ -115,9 +119,6 @@ class CartKeys:
                 raise PlacesDiffer(f"{here:,} keys are here, and {there:,} are there.")
             if way == "there":
                 await _shut(source)
-        except Exception:
-            await _let_in(source)
-            raise
         finally:
             await _close(source, target)
         say(f"everything is there {monotonic() - begun:.2f} s after the last write.")
@@ -212,6 +213,17 @@ async def _check_ours(target: Server, way: Way, key: str) -> None:
     whose = await target.hget(_NOTE, "of")
     if way == "there" and whose != key.encode() and (count := await target.dbsize()):
         raise PlacesDiffer(f"the store there has {count:,} keys of somebody else's. Empty it first.")
+
+
+async def _check_keeps(target: Server) -> None:
+    """Refuse a server that would forget carts when it is restarted, or full."""
+    try:
+        told = {**await target.config_get("appendonly"), **await target.config_get("maxmemory-policy")}
+    except ResponseError as refused:
+        raise PlacesDiffer(f"the store there does not say how it keeps what it has ({refused}).") from None
+    for name, wanted in (("appendonly", "yes"), ("maxmemory-policy", "noeviction")):
+        if told.get(name) != wanted:
+            raise PlacesDiffer(f"the store there would forget carts: it needs {name} {wanted}.")
 
 
 async def _keep_out(source: Server) -> None:

@@ -16,29 +16,37 @@ from typing import Any, ClassVar
 
 import asyncpg
 
-from mercat.cli.moves.parts import PartAway, PlacesDiffer, Say, Way
+from mercat.cli.moves.parts import OneWriter, PartAway, PlacesDiffer, Say, Way
 from mercat.embedded import Home, Trouble, programs
 from mercat.embedded.home import OWNER, read_json
 from mercat.embedded.postgres import Postgres
 from mercat.embedded.processes import Process
 from mercat.kit import sql
 from mercat.kit.db_errors import AWAY
-from mercat.settings import Settings
+from mercat.settings import Settings, libpq_encryption
 
 queries = sql.load("mercat.cli.moves")
 _FOLLOWS_WITHIN_S = 24 * 3_600
+_NEAR_WITHIN_S = 60
+"""The same once more when it is handed over: it did follow a moment ago."""
 _ENDS_WITHIN_S = 2.0
 """For transactions that write when writers are kept out; what is not committed by then is refused."""
 _REPLAYS_WITHIN_S = 30.0
 _SLOT_WITHIN_S = 60.0
 _NEAR_BYTES = 4 * 1024 * 1024
 _LOOKS_EVERY_S = 0.05
-_SAYS_EVERY_S = 10
+_SAYS_EVERY_S = 300
+_ROOM_BYTES = 2 * 2**30
 _BACK_SLOT = "mercat_back"
 """Of ours while it follows the server elsewhere: that keeps its log for us until then."""
 _KEEP_OUT = "alter system set default_transaction_read_only = on"
 _LET_IN = "alter system reset default_transaction_read_only"
 _RELOAD = "select pg_reload_conf()"
+_NO_RELOAD = "PostgreSQL does not reload."
+_NO_TLS = (
+    "there is no way back by this command: the shop's own PostgreSQL was built without TLS, and cannot "
+    "follow one that asks for it. Close the shop, pg_dump there and pg_restore here"
+)
 _TO_FOLLOW = """no server that follows this shop's database answers there yet: {reason} On that machine:
   ssh -N -L 127.0.0.1:5433:{socket} USER@THIS-MACHINE &
   PGPASSWORD=... pg_basebackup -h 127.0.0.1 -p 5433 -U {owner} -D DIR -R -X stream -c fast
@@ -46,8 +54,8 @@ _TO_FOLLOW = """no server that follows this shop's database answers there yet: {
   (PostgreSQL 18; the password is the first line that `mercat psql -- -c '\\! echo $PGPASSWORD'` says)"""
 
 
-class ShopDatabase:
-    """The database of a shop: a `MovingPart`, and `OneWriter`."""
+class ShopDatabase(OneWriter):
+    """The database of a shop."""
 
     name: ClassVar[str] = "database"
     keys: ClassVar[tuple[str, ...]] = (
@@ -57,7 +65,6 @@ class ShopDatabase:
         "postgres_tls",
         "postgres_tls_root",
     )
-    cannot_turn_back: ClassVar[Way | None] = None
 
     def __init__(self, told: Settings, here: Mapping[str, Any] | None = None) -> None:
         """Take `here`, how to connect to the shop's own, where that is not the one of its folder."""
@@ -65,14 +72,28 @@ class ShopDatabase:
         self._own = here
         self._elsewhere = {**told.database(), "user": OWNER, "password": told.secret(OWNER)}
 
-    def while_moving(self, way: Way) -> dict[str, str] | None:
-        return None
-
     async def plan(self, way: Way) -> str:
         async with _connected(self._places(way)[0]) as source:
             size = await source.fetchval("select pg_database_size(current_database())")
         how = "a server there follows" if way == "there" else "the one of this machine follows"
-        return f"{size / 2**20:,.0f} MB are copied while {how}, then nothing is written for some seconds"
+        none = await asyncio.to_thread(self._no_way_back)
+        said = f"{size / 2**20:,.0f} MB are copied while {how}, then nothing is written for some seconds"
+        return f"{said}; {none}" if none else said
+
+    async def check(self, way: Way) -> None:
+        if way == "back" and (none := await asyncio.to_thread(self._no_way_back)):
+            raise PlacesDiffer(f"{none}.")
+        source, target = self._places(way)
+        async with _connected(source) as s:
+            if others := [row["name"] for row in await s.fetch(queries.other_databases)]:
+                raise PlacesDiffer(
+                    f"the server has other databases too ({', '.join(others)}): whoever writes there would "
+                    "be kept out with ours. Move them elsewhere first."
+                )
+        with suppress(*AWAY, asyncpg.InvalidAuthorizationSpecificationError):  # it may not be there yet
+            async with _connected(target) as t:
+                if not (await _standing(t))["follows"]:
+                    await _check_not_moved(t)
 
     async def fill(self, way: Way, say: Say) -> None:
         """Wait until where it goes follows where it is; on this machine, have it follow."""
@@ -87,7 +108,8 @@ class ShopDatabase:
         async with _connected(source) as s, _connected(target) as t:
             await _check_follows(s, t)
             behind = await t.fetchval(queries.behind_by, await s.fetchval(queries.written))
-        return f"it follows, {behind / 1024:,.0f} kB behind."
+        none = await asyncio.to_thread(self._no_way_back)
+        return f"it follows, {behind / 1024:,.0f} kB behind{'; ' + none if none else ''}."
 
     async def hand_over(self, way: Way, say: Say) -> None:
         source, target = self._places(way)
@@ -97,7 +119,9 @@ class ShopDatabase:
                 if not await _is_handed_over(s, t):
                     raise PlacesDiffer("the server it goes to follows no more, and has to be made anew.")
             else:
-                await self._wait_until_near(way, say)
+                if way == "back":  # it was taken already, or would be instead of what is written from now on
+                    self._postgres().drop_copy()
+                await self._wait_until_near(way, say, _NEAR_WITHIN_S)
                 await self._bring_over(s, t, way, say)
             for setting in ("default_transaction_read_only", "hot_standby_feedback", *_FOLLOWING[way]):
                 await t.execute(f"alter system reset {setting}")
@@ -105,9 +129,10 @@ class ShopDatabase:
 
     async def let_in(self, way: Way, *, stays: bool = False) -> None:
         source, target = self._places(way)
-        async with _connected(source) as s:
-            await _let_in(s)
-            if stays and way == "back":
+        await let_writers_in(source)
+        if stays and way == "back":
+            self._postgres().drop_copy()
+            async with _connected(source) as s:
                 async with _connected(target) as t:  # ours stops following
                     for setting in _FOLLOWING[way]:
                         await t.execute(f"alter system reset {setting}")
@@ -117,6 +142,9 @@ class ShopDatabase:
     async def settle(self, way: Way, say: Say) -> None:
         """Drop what would keep the log of a database that nobody writes any more."""
         source, target = self._places(way)
+        if _address(source) == _address(target):  # the place that was left is not known any more
+            say("where it was before, drop the slots `mercat` and `mercat_back`: they keep its log.")
+            return
         async with _connected(source) as s, _connected(target) as t:
             names = [row["name"] for row in await t.fetch(queries.slots_to_take_along)]
             await _dropped(s, [*names, *([_BACK_SLOT] if way == "back" else [])])
@@ -130,18 +158,14 @@ class ShopDatabase:
         await t.execute(_RELOAD)
         await self._take_slots_along(s, t, way)
         begun = monotonic()
-        try:
-            await self._keep_out(s, way)
-            await s.execute(queries.last_word)
-            await _replayed(s, t)
-            if not await t.fetchval(queries.promote):
-                raise PartAway("The server that follows does not take over.")
-            for name in await s.fetch(queries.slots_to_take_along):
-                if not await t.fetchval(queries.has_slot, name["name"]):
-                    raise PartAway("The place of the relay is lost there.")
-        except Exception:
-            await _let_in(s)
-            raise
+        await self._keep_out(s, way)
+        await s.execute(queries.last_word)
+        await _replayed(s, t)
+        if not await t.fetchval(queries.promote):
+            raise PartAway("The server that follows does not take over.")
+        for name in await s.fetch(queries.slots_to_take_along):
+            if not await t.fetchval(queries.has_slot, name["name"]):
+                raise PartAway("The place of the relay is lost there.")
         say(f"everything is there {monotonic() - begun:.2f} s after the last write.")
 
     async def _take_slots_along(self, s: asyncpg.Connection, t: asyncpg.Connection, way: Way) -> None:
@@ -169,7 +193,8 @@ class ShopDatabase:
         """Have all sessions read only: those that begin from now on are, those that were are ended."""
         await s.execute(_KEEP_OUT)
         await s.execute(_RELOAD)
-        await _until(lambda: self._begins_read_only(way), _REPLAYS_WITHIN_S, "PostgreSQL does not reload.")
+        source, _ = self._places(way)
+        await _until(lambda: _begins(source, read_only=True), _REPLAYS_WITHIN_S, _NO_RELOAD)
         with suppress(PartAway):
 
             async def ended() -> bool:
@@ -183,10 +208,6 @@ class ShopDatabase:
 
         await _until(gone, _REPLAYS_WITHIN_S, "Sessions do not end.")
 
-    async def _begins_read_only(self, way: Way) -> bool:
-        async with _connected(self._places(way)[0]) as new:
-            return await new.fetchval(queries.is_read_only)
-
     # -- following
 
     async def _check_source(self) -> None:
@@ -195,9 +216,9 @@ class ShopDatabase:
         if self._own is None and read_json(self._told.data / "archive.json"):
             raise PlacesDiffer("this shop's log is kept elsewhere. First: mercat backup --stop.")
 
-    async def _wait_until_near(self, way: Way, say: Say) -> None:
+    async def _wait_until_near(self, way: Way, say: Say, seconds: float = _FOLLOWS_WITHIN_S) -> None:
         source, target = self._places(way)
-        end, said_at, reason = monotonic() + _FOLLOWS_WITHIN_S, -_SAYS_EVERY_S * 1.0, ""
+        end, says_next, reason = monotonic() + seconds, monotonic(), ""
         async with _connected(source) as s:
             while True:
                 try:
@@ -212,8 +233,8 @@ class ShopDatabase:
                     reason = f"{str(away).strip() or type(away).__name__}."
                 if monotonic() > end:
                     raise PartAway(f"The other server does not follow: {reason}")
-                if monotonic() - said_at > _SAYS_EVERY_S * (30 if said_at > 0 else 1):
-                    said_at = monotonic()
+                if monotonic() >= says_next:
+                    says_next = monotonic() + _SAYS_EVERY_S
                     socket = f"{self._here()['host']}/.s.PGSQL.{self._here()['port']}"
                     say(_TO_FOLLOW.format(reason=reason, socket=socket, owner=OWNER))
                 await asyncio.sleep(0.5)
@@ -228,13 +249,18 @@ class ShopDatabase:
 
     async def _follow_elsewhere(self, say: Say) -> None:
         """Copy the server elsewhere into the shop's folder, and have our own begin there, following it."""
+        postgres = self._postgres()
         async with _connected(self._elsewhere) as there:
+            _check_room(postgres.folder.parent, await there.fetchval(queries.size_of_all))
             await _dropped(there, [_BACK_SLOT])
             if not await there.fetchval(queries.has_slot, _BACK_SLOT):
                 await there.execute("select pg_create_physical_replication_slot($1, true)", _BACK_SLOT)
         say("the database is copied into the shop's folder.")
-        postgres = Postgres(Home(self._told.data))
-        await asyncio.to_thread(_copy_into, postgres, self._elsewhere, self._told)
+        try:
+            await asyncio.to_thread(_copy_into, postgres, self._elsewhere, self._told)
+        except BaseException:
+            await asyncio.shield(self._drop_back_slot())
+            raise
         recorded = read_json(self._told.data / "engines.json").get(postgres.name)
         if recorded:  # the supervisor starts it again, with those files
             await asyncio.to_thread(Process(*recorded).stop, postgres.stop_signal, 30)
@@ -243,6 +269,35 @@ class ShopDatabase:
             return await self._streams_here()
 
         await _until(follows, 120, "The shop's own PostgreSQL does not follow: see log/postgres.log.")
+
+    def _no_way_back(self) -> str:
+        """Say why our own PostgreSQL cannot follow one that wants TLS; nothing where it can."""
+        if self._told.postgres_tls == "disable":
+            return ""
+        asked = [
+            programs() / "pg_basebackup",
+            "-w",
+            "-D",
+            "/nonexistent",
+            "-d",
+            "host=/nonexistent sslmode=require",
+        ]
+        done = subprocess.run([*map(str, asked)], capture_output=True, text=True, env={"LC_ALL": "C"})
+        return _NO_TLS if "not compiled in" in done.stderr else ""
+
+    async def _drop_back_slot(self) -> None:
+        """Have the server elsewhere keep its log for us no longer: nobody may ever read it."""
+        async with _connected(self._elsewhere) as there:
+
+            async def dropped() -> bool:
+                await _dropped(there, [_BACK_SLOT])
+                return not await there.fetchval(queries.has_slot, _BACK_SLOT)
+
+            await _until(dropped, _REPLAYS_WITHIN_S, f"The slot {_BACK_SLOT} is read still: drop it there.")
+
+    def _postgres(self) -> Postgres:
+        """Return the shop's own server, as far as its files go."""
+        return Postgres(Home(self._told.data))
 
     def _here(self) -> Mapping[str, Any]:
         if self._own is None:
@@ -264,14 +319,24 @@ _FOLLOWING: dict[Way, tuple[str, ...]] = {
 """Settings of a server of ours that follows, which it needs no more when it has taken over."""
 
 
+def _check_room(folder: Path, size: int) -> None:
+    """Refuse to copy what has no room beside what is there; its log grows meanwhile."""
+    free = shutil.disk_usage(folder).free
+    if free < size + _ROOM_BYTES:
+        raise PlacesDiffer(
+            f"{size / 2**20:,.0f} MB are to be copied into the shop's folder, and {_ROOM_BYTES // 2**20:,} "
+            f"MB more are needed, but {free / 2**20:,.0f} MB are free for {folder}."
+        )
+
+
 def _copy_into(postgres: Postgres, elsewhere: Mapping[str, Any], told: Settings) -> None:
     new = postgres.copy.with_name("postgres.copying")
     shutil.rmtree(new, ignore_errors=True)
     where = f"host={elsewhere['host']} port={elsewhere['port']} user={elsewhere['user']}"
-    environment = {**os.environ, "PGPASSWORD": elsewhere["password"], "LC_ALL": "C"}
     if told.postgres_tls != "disable":
-        environment["PGSSLMODE"] = told.postgres_tls
-        environment["PGSSLROOTCERT"] = told.postgres_tls_root or "system"
+        encrypted = libpq_encryption(told.postgres_tls, told.postgres_tls_root)
+        where = " ".join([where, *(f"{name}={value}" for name, value in encrypted.items())])
+    environment = {**os.environ, "PGPASSWORD": elsewhere["password"], "LC_ALL": "C"}
     command = [programs() / "pg_basebackup", "-d", where, "-D", new, "-R", "-X", "stream", "-c", "fast", "-w"]
     done = subprocess.run(
         [*map(str, command), "-S", _BACK_SLOT],
@@ -313,6 +378,10 @@ async def _connected(place: Mapping[str, Any]) -> AsyncGenerator[asyncpg.Connect
         await db.close(timeout=5)
 
 
+def _address(place: Mapping[str, Any]) -> tuple[Any, Any, Any]:
+    return place["host"], place["port"], place["database"]
+
+
 async def _standing(db: asyncpg.Connection) -> Any:
     return await db.fetchrow(queries.standing)
 
@@ -325,6 +394,15 @@ async def _check_follows(s: asyncpg.Connection, t: asyncpg.Connection) -> None:
         raise PlacesDiffer("the server it goes to needs wal_level = logical.")
 
 
+async def _check_not_moved(t: asyncpg.Connection) -> None:
+    """Refuse, and advise nothing, where the database has moved to already: its orders may be there alone."""
+    if await t.fetchval(queries.has_moved_there):
+        raise PlacesDiffer(
+            "the server it goes to says that the database has moved there (events.move): the latest orders "
+            "may be there alone, so leave it as it is. Was moved_in.json of the shop lost? Put it back."
+        )
+
+
 async def _is_handed_over(s: asyncpg.Connection, t: asyncpg.Connection) -> bool:
     """Say whether all is there: writers are kept out here still, and the last word stands there too."""
     here, there = [await _standing(each) for each in (s, t)]
@@ -334,6 +412,20 @@ async def _is_handed_over(s: asyncpg.Connection, t: asyncpg.Connection) -> bool:
     return words[0] == words[1]
 
 
+async def let_writers_in(place: Mapping[str, Any]) -> None:
+    """Have a server take writes that kept writers out for a hand-over, and wait until it does."""
+    async with _connected(place) as db:
+        await db.execute(_LET_IN)
+        await db.execute(_RELOAD)
+        await _until(lambda: _begins(place, read_only=False), _REPLAYS_WITHIN_S, _NO_RELOAD)
+
+
+async def _begins(place: Mapping[str, Any], *, read_only: bool) -> bool:
+    """Say whether a session that begins now is so."""
+    async with _connected(place) as new:
+        return await new.fetchval(queries.is_read_only) == read_only
+
+
 async def _replayed(s: asyncpg.Connection, t: asyncpg.Connection) -> None:
     written = await s.fetchval(queries.written)
 
@@ -341,11 +433,6 @@ async def _replayed(s: asyncpg.Connection, t: asyncpg.Connection) -> None:
         return await t.fetchval(queries.behind_by, written) == 0
 
     await _until(replayed, _REPLAYS_WITHIN_S, "The server that follows does not keep up.")
-
-
-async def _let_in(s: asyncpg.Connection) -> None:
-    await s.execute(_LET_IN)
-    await s.execute(_RELOAD)
 
 
 async def _dropped(db: asyncpg.Connection, names: list[str]) -> None:

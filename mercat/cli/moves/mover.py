@@ -9,6 +9,7 @@ A part of which one place alone is written (`OneWriter`) is handed over when it 
 shop's folder alone says.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager
 from time import monotonic
@@ -79,7 +80,8 @@ class PartMover:
 
     async def move(self, part: MovingPart, way: Way, there: Mapping[str, str]) -> None:
         """Move a part, from wherever it stands now. `there`: the settings that it is there by; none where it
-        goes back and the shop has none of it: it is here alone already, and only that is not written down."""
+        goes back and the shop has none of it: it is here alone already, and only that is not written down.
+        Of a part that one place alone is written of they are those of the place that was left then."""
         before = (await states(self._db)).get(part.name)
         if before == MoveState(way, "moved") and of_part(self._shop.now(), part):
             self._say(f"{part.name}: it is there already.")
@@ -87,7 +89,7 @@ class PartMover:
         if before and before.way == part.cannot_turn_back != way:
             raise Trouble(f"{part.name} is on its way {before.way}. First finish that.")
         if before and before.way != way and before.step != "moved" and isinstance(part, OneWriter):
-            await self._keep_where_it_is(part, part, before)
+            await self._keep_where_it_is(part, before)
             return
         if before and before.way != way and (before.step == "filling" or not there):
             await self._turn_round(part, way, there, before)
@@ -97,6 +99,7 @@ class PartMover:
         await self._switch(part, way, there)
 
     async def _fill(self, part: MovingPart, way: Way, there: Mapping[str, str]) -> None:
+        await self._check(part, way)
         await self._note(part, way, "filling")
         meanwhile = part.while_moving(way)
         if meanwhile is not None:
@@ -116,36 +119,55 @@ class PartMover:
         others = _at_rest(part, self._shop.now())
         settings = {**others, **there} if way == "there" else others
         if isinstance(part, OneWriter):
-            await self._hand_over(part, part, way, settings)
+            await self._hand_over(part, way, settings)
         else:
             await self._shop.use(settings)
         await part.settle(way, lambda line: self._say(f"{part.name}: {line}"))
         await self._end(part, way)
 
-    async def _hand_over(
-        self, part: MovingPart, writer: OneWriter, way: Way, settings: Mapping[str, str]
-    ) -> None:
+    async def _hand_over(self, part: OneWriter, way: Way, settings: Mapping[str, str]) -> None:
         """Let it be written there from now on. What was handed over already only needs its processes."""
+        if not self._is_handed_over(part, way):
+            await self._check(part, way)
         begun = monotonic()
         with self._shop.guarded(part.name, way):
-            if not self._is_handed_over(part, way):
-                self._say(f"{part.name}: nothing is written for some seconds.")
-                try:
-                    await writer.hand_over(way, lambda line: self._say(f"{part.name}: {line}"))
-                except PlacesDiffer as differs:
-                    raise Trouble(f"{part.name}: {differs} The former place serves on.") from None
-                self._say(f"{part.name}: it is handed over after {monotonic() - begun:.1f} s.")
-            await self._shop.use(settings, for_good=True)
+            try:
+                if not self._is_handed_over(part, way):
+                    self._say(f"{part.name}: nothing is written for some seconds.")
+                    await part.hand_over(way, lambda line: self._say(f"{part.name}: {line}"))
+                    self._say(f"{part.name}: it is handed over after {monotonic() - begun:.1f} s.")
+                await self._shop.use(settings, for_good=True)
+            except (Exception, asyncio.CancelledError, KeyboardInterrupt) as failed:
+                if not self._is_handed_over(part, way):
+                    await self._let_in_again(part, way)
+                if isinstance(failed, PlacesDiffer):
+                    raise Trouble(f"{part.name}: {failed} The former place serves on.") from None
+                raise
         self._say(f"{part.name}: all is written there after {monotonic() - begun:.1f} s.")
 
-    async def _keep_where_it_is(self, part: MovingPart, writer: OneWriter, before: MoveState) -> None:
+    async def _check(self, part: MovingPart, way: Way) -> None:
+        if isinstance(part, OneWriter):
+            try:
+                await part.check(way)
+            except PlacesDiffer as differs:
+                raise Trouble(f"{part.name}: {differs} Nothing was changed.") from None
+
+    async def _let_in_again(self, part: OneWriter, way: Way) -> None:
+        """Let writers in where it stays, also where this command is being ended. Where that fails the guard
+        tries on, as it does not hear that all ended well."""
+        try:
+            await asyncio.shield(part.let_in(way))
+        except Exception as failed:
+            self._say(f"{part.name}: writers are not let in yet ({failed}); it is tried for some minutes.")
+
+    async def _keep_where_it_is(self, part: OneWriter, before: MoveState) -> None:
         """Give up a move that has handed over nothing yet."""
         if before.step == "switching" and self._is_handed_over(part, before.way):
             raise Trouble(
                 f"{part.name} is written there already. First finish that: {_this_way(part, before.way)}"
             )
         self._say(f"{part.name}: the move that was begun is given up.")
-        await writer.let_in(before.way, stays=True)
+        await part.let_in(before.way, stays=True)
         if before.way == "there":
             await self._forget(part)
         else:

@@ -1,9 +1,10 @@
 """What a part of a shop is that can be elsewhere."""
 
 import asyncio
+from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
 from time import monotonic
-from typing import ClassVar, Literal, Protocol, TypeVar, runtime_checkable
+from typing import ClassVar, Literal, Protocol, TypeVar
 
 from mercat.settings import Settings
 
@@ -58,19 +59,30 @@ class MovingPart(Protocol):
         ...
 
 
-@runtime_checkable
-class OneWriter(Protocol):
+class OneWriter(MovingPart):
     """A part of which one place alone is written at any time: what the shop has of it is copied while it is
     written here, then the writers are kept out for some seconds, and it goes on there.
 
     Until the shop's folder says that it is there, giving it up loses nothing. From then on there is only
     forward, for people have written there."""
 
-    async def hand_over(self, way: Way, say: Say) -> None:
-        """Keep writers out of where it was, bring the rest over, and make where it goes ready for them; as
-        often as it is asked. Where that fails writers are let in again."""
+    cannot_turn_back: ClassVar[Way | None] = None
+
+    def while_moving(self, way: Way) -> Mapping[str, str] | None:
+        return None
+
+    @abstractmethod
+    async def check(self, way: Way) -> None:
+        """Refuse what cannot be done, before anything is changed. Raises PlacesDiffer."""
         ...
 
+    @abstractmethod
+    async def hand_over(self, way: Way, say: Say) -> None:
+        """Keep writers out of where it was, bring the rest over, and make where it goes ready for them; as
+        often as it is asked. Where that fails, whoever asked lets writers in again."""
+        ...
+
+    @abstractmethod
     async def let_in(self, way: Way, *, stays: bool = False) -> None:
         """Let writers into where it was before it goes this way; `stays`: it will not go."""
         ...

@@ -72,11 +72,26 @@ select coalesce(reset_val = 'on', false) from pg_settings where name = 'default_
 
 -- name: still_writing
 select count(*) from pg_stat_activity
-where backend_type = 'client backend' and backend_xid is not null and pid <> pg_backend_pid();
+where backend_type = 'client backend' and backend_xid is not null and pid <> pg_backend_pid()
+    and datname = current_database();
 
 -- name: end_sessions
 select count(pg_terminate_backend(pid)) from pg_stat_activity
-where backend_type = 'client backend' and pid <> pg_backend_pid();
+where backend_type = 'client backend' and pid <> pg_backend_pid() and datname = current_database();
+
+-- name: other_databases
+-- What else a server has that keeps writers out: it does so for all.
+select datname::text as name from pg_database
+where not datistemplate and datname not in (current_database(), 'postgres') order by 1;
+
+-- name: size_of_all
+-- Of the files that a copy has, and of the log.
+select ((select sum(pg_database_size(oid)) from pg_database) + (select sum(size) from pg_ls_waldir()))::bigint;
+
+-- name: kept_back
+-- How much log a server keeps for one that follows, in bytes; no row where there is no such slot.
+select coalesce(pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn), 0)::bigint as bytes
+from pg_replication_slots where slot_name = 'mercat_back';
 
 -- name: last_word
 -- The last that is written where the database was. Where it stands too, everything before it does.
@@ -84,6 +99,9 @@ update events.move set changed_at = clock_timestamp() where part = 'database' re
 
 -- name: last_word_read
 select changed_at from events.move where part = 'database';
+
+-- name: has_moved_there
+select exists (select from events.move where part = 'database' and way = 'there' and step = 'moved');
 
 -- name: promote
 select pg_promote(true, 60);
