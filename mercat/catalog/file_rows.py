@@ -1,4 +1,5 @@
-"""Rows of a file as a stream: CSV in any dialect, JSON lines or an array, XML feeds; .gz and .zip."""
+"""Rows of a file as a stream: CSV in any dialect, JSON lines or an array, XML feeds, spreadsheets; .gz and
+.zip."""
 
 import csv
 import gzip
@@ -22,15 +23,14 @@ import msgspec
 from python_calamine import CalamineError, CalamineWorkbook, ZipError
 
 from mercat.catalog.columns import BadField
-from mercat.catalog.workbooks import is_spread
+from mercat.catalog.workbooks import CELLS_MAX, BadWorkbook, is_workbook, looked_through
 from mercat.catalog.xml_feeds import CatalogueOffers, FeedItems, feed_of, local_name
 
 _LINE_MAX = 4_000_000
 _LONG = f"is longer than {_LINE_MAX // 1_000_000} MB"
 _LOOKED_AT = 64_000
-_WORKBOOK_MAX = 300_000_000
-_OTHER_BOOKS = frozenset(("xl/workbook.bin", "content.xml"))
-"""What makes a zip a workbook of XLSB or ODS, whose cells nothing looks through before they are read."""
+_SHEETS_MAX = 200
+_SEALED = "it is packed with a password or in an unknown way; unpack it"
 _TIMES_MAX = 50
 """What is packed unpacks to so many times its size at most: files of goods to five or twenty times."""
 _SMALL = 20_000_000
@@ -142,44 +142,61 @@ def _is_workbook(raw: io.BufferedReader) -> bool:
     if raw.peek(4)[:4] != b"PK\x03\x04":
         return False
     with zipfile.ZipFile(raw) as archive:
-        parts = archive.infolist()
-        if not any(each.filename.startswith("xl/") for each in parts):
-            raw.seek(0)
-            return False
-        if sum(each.file_size for each in parts) > _WORKBOOK_MAX:
-            raise BrokenFile("it unpacks to more than 300 MB; send it in parts")
-        if _OTHER_BOOKS & {each.filename.lower() for each in parts}:
-            raise BrokenFile("it is a spreadsheet of another kind; save it as XLSX")
-        if any(is_spread(archive, each.filename) for each in parts):
-            raise BrokenFile("its cells are too far apart; delete what stands far below or beside the goods")
+        found = is_workbook(archive)
     raw.seek(0)
-    return True
+    return found
+
+
+class _Book:
+    """The sheets of a spreadsheet that was looked through. Many of them may be one and the same part, so what
+    is read counts once more."""
+
+    def __init__(self, raw: io.BufferedReader) -> None:
+        try:
+            with zipfile.ZipFile(raw) as archive, looked_through(archive) as sound:
+                self._book = CalamineWorkbook.from_filelike(sound)
+        except BadWorkbook as bad:
+            raise BrokenFile(str(bad)) from None
+        except (RuntimeError, NotImplementedError):
+            raise BrokenFile(_SEALED) from None
+        self.names = self._book.sheet_names
+        if len(self.names) > _SHEETS_MAX:
+            raise BrokenFile(f"it has more than {_SHEETS_MAX} sheets; send it in parts")
+        self._left = 2 * CELLS_MAX  # sheets are read to find the goods, and again for what is beside them
+
+    def cells(self, name: str) -> list[list[Any]]:
+        """Read a sheet."""
+        cells = self._book.get_sheet_by_name(name).to_python(False)
+        self._left -= len(cells) * len(cells[0]) if cells else 0
+        if self._left < 0:
+            raise BrokenFile("its sheets hold too much; send it in parts")
+        return cells
 
 
 def _sheet(raw: io.BufferedReader, remark: Remark) -> Iterator[NumberedRow]:
     """Yield the rows of the first sheet whose heading is one of products, else of the first that has any:
     templates begin with a sheet of instructions."""
-    read: list[tuple[str, list[list[Any]], int]] = []
+    read: tuple[str, list[list[Any]], int] | None = None
     try:
-        book = CalamineWorkbook.from_filelike(raw)
-        for name in book.sheet_names:
-            cells = book.get_sheet_by_name(name).to_python(False)
+        book = _Book(raw)
+        for name in book.names:
+            cells = book.cells(name)
             heading = _sheet_heading(cells)
             if heading is None:
                 continue
-            read.append((name, cells, heading[0]))
             if _usual(heading[1].names) >= _USUAL_NAMES or _template_rows(_first_cell(cells)):
-                read = read[-1:]
+                read = name, cells, heading[0]
                 break
+            read = read or (name, cells, heading[0])
+        if read is None:
+            return
+        name, cells, place = read
+        beside = _beside(book, name, _cell_text(cells[place][0]))
     except (CalamineError, ZipError) as error:
         raise BrokenFile(f"it is a spreadsheet that cannot be read ({error})") from None
-    if not read:
-        return
-    name, cells, place = read[0]
-    beside = _beside(book, name, _cell_text(cells[place][0]))
-    if len(book.sheet_names) > 1:
+    if len(book.names) > 1:
         also = f", and what {_listed(beside)} say of its rows" if beside else ""
-        remark(f"It has {len(book.sheet_names)} sheets: “{name}” was read{also}.")
+        remark(f"It has {len(book.names)} sheets: “{name}” was read{also}.")
     rows = [[_cell_text(cell) for cell in row] for row in cells]
     names = [name.strip() for name in rows[place]]
     while names and not names[-1]:
@@ -192,16 +209,16 @@ def _sheet(raw: io.BufferedReader, remark: Remark) -> Iterator[NumberedRow]:
             yield number, dict(zip(names, row, strict=False)) | told
 
 
-def _beside(book: Any, of: str, key: str) -> dict[str, dict[str, list[dict[str, str]]]]:
+def _beside(book: _Book, of: str, key: str) -> dict[str, dict[str, list[dict[str, str]]]]:
     """Read the sheets whose first column is the products' own id, as OpenCart's pictures and options are: by
     the sheet's name and that id their rows, by reduced names. Only ids, such as `product_id`, join sheets."""
     if not _JOINS.fullmatch(column_name(key)):
         return {}
     found: dict[str, dict[str, list[dict[str, str]]]] = {}
-    for name in book.sheet_names:
+    for name in book.names:
         if name == of:
             continue
-        rows = [[_cell_text(cell) for cell in row] for row in book.get_sheet_by_name(name).to_python(False)]
+        rows = [[_cell_text(cell) for cell in row] for row in book.cells(name)]
         if len(rows) < 2 or not rows[0] or column_name(rows[0][0]) != column_name(key):
             continue
         headings = [column_name(heading) for heading in rows[0]]
@@ -253,7 +270,7 @@ def _unpacked(raw: io.BufferedReader) -> Any:
     try:
         return _bounded(archive.open(names[0]), size)
     except (RuntimeError, NotImplementedError):  # zipfile's words for a password and an unknown method
-        raise BrokenFile("it is packed with a password or in an unknown way; unpack it") from None
+        raise BrokenFile(_SEALED) from None
 
 
 class _Bounded(io.RawIOBase):
