@@ -54,13 +54,19 @@ _LONE_CR = re.compile(rb"\r(?!\n)")
 _QUOTE_OR_END = re.compile(rb'"|\r\n|\r(?=.)|\n', re.DOTALL)
 _HIGH = re.compile(rb"[\x80-\xff]")
 _OWN_NAME = re.compile(r"(attribute|option)s?\.(?=\S)", re.IGNORECASE)
-_DECLARES = re.compile(rb"<!(?:ENTITY|ELEMENT|ATTLIST|NOTATION)|<!DOCTYPE[^>]*\[")
+_DECLARES = re.compile(rb"<!(?:ENTITY|ELEMENT|ATTLIST|NOTATION)|<!DOCTYPE[^<>\[]*\[")
 _ENTITY = re.compile(rb"&([A-Za-z][A-Za-z0-9]{1,9});")
 _OF_XML = ("amp", "lt", "gt", "quot", "apos")
-_WIDE = re.compile(rb"""(<\?xml[^>]*encoding=["'])utf-?(?:16|32)[^"']*""", re.IGNORECASE)
+_WIDE = re.compile(rb"""(\s*<\?xml[^<>]*?encoding=["'])utf-?(?:16|32)[^"']*""", re.IGNORECASE)
 """What the first line says of a file that was in it: the lines are in UTF-8 by now."""
 _MARK_MAX = 200
 """Bytes of a part of a line in which what it declares may begin."""
+_QUIET = 4_000
+_DEPTH_MAX = 100
+_ELEMENTS_MAX = 10_000
+"""Of one product of a feed."""
+_NAMES_MAX = 10_000
+"""Different names of elements and attributes of a feed."""
 _JSON_SIGN = re.compile(rb'["\\{}]')
 _LISTS = ("@graph", "itemListElement", "products", "items")
 _SAYS_NOTHING = frozenset(
@@ -512,40 +518,85 @@ def _json_objects(lines: Iterator[tuple[int, bytes]]) -> Iterator[NumberedRow]:
 
 
 def _xml(lines: Iterator[tuple[int, bytes]]) -> Iterator[NumberedRow]:
-    """Read the products of a feed by the names of their elements. A type of document with declarations of its
-    own is refused: they can define texts that grow without bounds."""
-    parser: XMLPullParser[Any] = XMLPullParser(["start", "end"])
+    """Read the products of a feed by the names of their elements. What belongs to none is let go of as soon
+    as it ends, and a product holds so much at most: feeds are longer than memory."""
+    given = _XmlEvents()
     above: list[Element] = []
     feed: FeedItems | CatalogueOffers = FeedItems()
-    began, found, before = 1, False, b""
-    for number, line in lines:
-        if _DECLARES.search(before + line):
-            raise BrokenFile("it declares a document type of its own, which is not read")
-        before = line[-_MARK_MAX:]
-        line = _WIDE.sub(rb"\1utf-8", line) if number == 1 else line
-        try:
-            parser.feed(_ENTITY.sub(_by_number, line) if b"&" in line else line)
-            events = [*cast(Any, parser.read_events())]
-        except (ParseError, ValueError, LookupError) as error:  # the latter: an encoding that is not read
-            raise BrokenFile(f"it is not XML ({error}); what was read before is taken") from None
-        for event, element in events:
-            if event == "start":
-                feed = feed if above else feed_of(element)
-                began = number if local_name(element) in feed.products else began
-                above.append(element)
-                continue
-            above.pop()
-            if local_name(element) not in feed.products:
-                feed.learn(element)
-                continue
+    began, found, within, held = 1, False, 0, 0
+    for number, event, element in given.of(lines):
+        is_product = local_name(element) in feed.products
+        if event == "start":
+            feed = feed if above else feed_of(element)
+            is_product = local_name(element) in feed.products
+            began = number if is_product else began
+            within += is_product
+            above.append(element)
+            held += within > 0
+            if len(above) > _DEPTH_MAX or held > _ELEMENTS_MAX:
+                raise BrokenFile(f"line {number} is of an element that holds too much")
+            continue
+        above.pop()
+        within -= is_product
+        held = held if within else 0
+        if is_product:
             found = True
             yield began, feed.fields(element)
-            if above:
-                above[-1].remove(element)
+        else:
+            feed.learn(element)
+        if above and (is_product or not within):
+            above[-1].remove(element)
     if above:
         raise EOFError
     if not found:
         raise BrokenFile("it is XML without an item, entry or offer, which a feed of products has")
+
+
+class _XmlEvents:
+    """Elements of XML as they begin and end. A type of document with declarations of its own is refused: they
+    can define texts that grow without bounds. What is long without an element is parsed in pieces that
+    double, for a parser looks with each piece through all of a tag that has not ended."""
+
+    def __init__(self) -> None:
+        self._parser: XMLPullParser[Any] = XMLPullParser(["start", "end"])
+        self._held = bytearray()
+        self._quiet = 0
+        """Bytes since an element began or ended."""
+        self._names: set[str] = set()
+        """Which a parser keeps."""
+
+    def of(self, lines: Iterator[tuple[int, bytes]]) -> Iterator[tuple[int, str, Element]]:
+        """Yield the line, `start` or `end`, and the element."""
+        before, number = b"", 0
+        for number, line in lines:
+            if _DECLARES.search(before + line):
+                raise BrokenFile("it declares a document type of its own, which is not read")
+            before = line[-_MARK_MAX:]
+            if number == 1 and (wide := _WIDE.match(line)):
+                line = wide[1] + b"utf-8" + line[wide.end() :]
+            self._held += _ENTITY.sub(_by_number, line) if b"&" in line else line
+            if self._quiet <= _QUIET or len(self._held) >= self._quiet:
+                yield from self._parsed(number)
+        yield from self._parsed(number)
+
+    def _parsed(self, number: int) -> Iterator[tuple[int, str, Element]]:
+        content = bytes(self._held)
+        self._held.clear()
+        for place in range(0, len(content), _LOOKED_AT):
+            piece = content[place : place + _LOOKED_AT]
+            try:
+                self._parser.feed(piece)
+                events = [*cast(Any, self._parser.read_events())]
+            except (ParseError, ValueError, LookupError) as error:  # the latter: an encoding that is not read
+                raise BrokenFile(f"it is not XML ({error}); what was read before is taken") from None
+            self._quiet = 0 if events else self._quiet + len(piece)
+            for event, element in events:
+                if event == "start":
+                    self._names.add(element.tag)
+                    self._names.update(element.keys())
+                yield number, event, element
+            if self._quiet > _LINE_MAX or len(self._names) > _NAMES_MAX:
+                raise BrokenFile(f"line {number} is of an element that holds too much")
 
 
 def _by_number(found: re.Match[bytes]) -> bytes:

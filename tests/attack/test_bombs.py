@@ -161,6 +161,38 @@ def test_what_unpacks_without_bounds_is_refused(tmp_path: Path) -> None:
             tracemalloc.stop()
 
 
+_ITEM = "<item><id>1</id></item>"
+LARGE = {
+    "deep": "<a>" * 300_000,
+    "a product of many elements": f"<item>{'<x/>' * 300_000}",
+    "names without end": "".join(f"<a{n}/>" for n in range(50_000)),
+    "a text without end": "<title>" + "a" * 5_000_000,
+    "a tag in short lines": "<a b='" + ">\n" * 1_000_000,
+}
+
+
+@pytest.mark.parametrize("held", LARGE.values(), ids=LARGE.keys())
+def test_a_feed_that_would_fill_the_memory_is_refused(held: str, tmp_path: Path) -> None:
+    with pytest.raises(BrokenFile, match=r"holds too much|breaks off"):
+        rows_of(f"<rss><channel>{held}".encode(), tmp_path)
+
+
+def test_what_belongs_to_no_product_is_let_go_of(tmp_path: Path) -> None:
+    feed = f"<rss><channel>{'<x/>' * 100_000}{_ITEM}</channel></rss>".encode()
+    tracemalloc.start()
+    try:
+        assert rows_of(feed, tmp_path) == [{"id": "1"}]
+        assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("sign", ["<!DOCTYPE ", "<?xml "])
+def test_declarations_that_never_end_take_no_time(sign: str, tmp_path: Path) -> None:
+    with pytest.raises(BrokenFile):
+        rows_of(f"<rss>{sign * 100_000}".encode(), tmp_path)
+
+
 @pytest.mark.parametrize("encoding", ["utf-7", "shift_jis", "no-such"])
 def test_xml_in_an_encoding_that_is_not_read_is_refused(encoding: str, tmp_path: Path) -> None:
     feed = f'<?xml version="1.0" encoding="{encoding}"?><rss><channel><item><id>1</id></item></channel></rss>'
