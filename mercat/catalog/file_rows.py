@@ -31,12 +31,15 @@ _LONG = f"is longer than {_LINE_MAX // 1_000_000} MB"
 _LOOKED_AT = 64_000
 _SHEETS_MAX = 200
 _SEALED = "it is packed with a password or in an unknown way; unpack it"
-_TIMES_MAX = 50
-"""What is packed unpacks to so many times its size at most: files of goods to five or twenty times."""
+_TIMES_MAX, _USUAL_TIMES = 200, 20
+"""What is packed unpacks to so many times its size at most: files of goods to five or twenty times, and those
+with one template in each description to seventy."""
 _SMALL = 20_000_000
+"""Bytes that anything may unpack to."""
 _PACKED_MAX = 20
 """Files of a zip that are read."""
 _UNPACKED_MAX = 2_000_000_000
+"""Bytes that only what unpacks to the usual times may exceed."""
 _HEADING_WITHIN = 12
 """Lines of titles and comments that may stand before a heading."""
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -293,13 +296,20 @@ class _Bounded(io.RawIOBase):
         content = self._stream.read(len(buffer))
         self._left -= len(content)
         if self._left < 0:
-            raise BrokenFile(f"it unpacks to more than {_TIMES_MAX} times its size")
+            raise BrokenFile(
+                f"it unpacks to more than {_TIMES_MAX} times its size, or 2 GB; send it in parts"
+            )
         buffer[: len(content)] = content
         return len(content)
 
 
 def _bounded(stream: IO[bytes], packed: int) -> io.BufferedReader:
-    return io.BufferedReader(_Bounded(stream, max(_SMALL, _TIMES_MAX * packed)), _LOOKED_AT)
+    return io.BufferedReader(_Bounded(stream, _most(packed)), _LOOKED_AT)
+
+
+def _most(packed: int) -> int:
+    """Say to how much something packed may unpack. What is packed within may do so again, but for the cap."""
+    return max(_SMALL, min(_TIMES_MAX * packed, _UNPACKED_MAX), _USUAL_TIMES * packed)
 
 
 def _files_of(archive: zipfile.ZipFile) -> list[str]:
@@ -332,7 +342,7 @@ def unpack_several(file: Path, into: Path) -> list[Path]:
         archive = zipfile.ZipFile(raw)
         names = _files_of(archive)
         size = sum(each.file_size for each in archive.infolist())
-        if len(names) > _PACKED_MAX or size > _UNPACKED_MAX:
+        if len(names) > _PACKED_MAX or size > min(_UNPACKED_MAX, _most(file.stat().st_size)):
             return [file]
         if len(names) == 1 and not _is_packed(archive, names[0]):
             return [file]

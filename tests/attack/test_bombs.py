@@ -10,7 +10,7 @@ import pytest
 import spreadsheet
 
 from mercat.catalog import BrokenFile, read_rows
-from mercat.catalog.file_rows import opened
+from mercat.catalog.file_rows import opened, unpack_several
 
 _HEADING = '<row r="1"><c r="A1" t="inlineStr"><is><t>title</t></is></c><c r="B1"><v>1</v></c></row>'
 
@@ -154,11 +154,28 @@ def test_what_unpacks_without_bounds_is_refused(tmp_path: Path) -> None:
     for packed in (gzip.compress(large), zipped.getvalue()):
         tracemalloc.start()
         try:
-            with pytest.raises(BrokenFile, match="50 times"):
+            with pytest.raises(BrokenFile, match="200 times its size, or 2 GB; send it in parts"):
                 rows_of(packed, tmp_path)
             assert tracemalloc.get_traced_memory()[1] < 20_000_000
         finally:
             tracemalloc.stop()
+
+
+def test_a_feed_whose_descriptions_repeat_a_template_is_read(tmp_path: Path) -> None:
+    template = "".join(f"<p class='a'>{n}</p>" for n in range(1_000))
+    rows = "".join(f"{n},cup {n},{template}\n" for n in range(1_200))
+    packed = gzip.compress(f"external_id,title,description\n{rows}".encode())
+    assert len(packed) * 50 < len(rows)
+    assert len(rows_of(packed, tmp_path)) == 1_200
+
+
+def test_what_is_packed_twice_multiplies_no_times(tmp_path: Path) -> None:
+    zeros = gzip.compress(b"0" * 30_000_000)
+    zipped = tmp_path / "a.zip"
+    with zipfile.ZipFile(zipped, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.csv.gz", zeros + b"0" * 21_000_000)
+    (tmp_path / "into").mkdir()
+    assert unpack_several(zipped, tmp_path / "into") == [zipped]
 
 
 _ITEM = "<item><id>1</id></item>"
