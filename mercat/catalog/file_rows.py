@@ -1,4 +1,5 @@
-"""Rows of a file as a stream: CSV in any dialect, JSON lines or an array, XML feeds; .gz and .zip."""
+"""Rows of a file as a stream: CSV in any dialect, JSON lines or an array, XML feeds, spreadsheets; .gz and
+.zip."""
 
 import csv
 import gzip
@@ -22,21 +23,23 @@ import msgspec
 from python_calamine import CalamineError, CalamineWorkbook, ZipError
 
 from mercat.catalog.columns import BadField
-from mercat.catalog.workbooks import is_spread
+from mercat.catalog.workbooks import CELLS_MAX, BadWorkbook, is_workbook, looked_through
 from mercat.catalog.xml_feeds import CatalogueOffers, FeedItems, feed_of, local_name
 
 _LINE_MAX = 4_000_000
 _LONG = f"is longer than {_LINE_MAX // 1_000_000} MB"
 _LOOKED_AT = 64_000
-_WORKBOOK_MAX = 300_000_000
-_OTHER_BOOKS = frozenset(("xl/workbook.bin", "content.xml"))
-"""What makes a zip a workbook of XLSB or ODS, whose cells nothing looks through before they are read."""
-_TIMES_MAX = 50
-"""What is packed unpacks to so many times its size at most: files of goods to five or twenty times."""
+_SHEETS_MAX = 200
+_SEALED = "it is packed with a password or in an unknown way; unpack it"
+_TIMES_MAX, _USUAL_TIMES = 200, 20
+"""What is packed unpacks to so many times its size at most: files of goods to five or twenty times, and those
+with one template in each description to seventy."""
 _SMALL = 20_000_000
+"""Bytes that anything may unpack to."""
 _PACKED_MAX = 20
 """Files of a zip that are read."""
 _UNPACKED_MAX = 2_000_000_000
+"""Bytes that only what unpacks to the usual times may exceed."""
 _HEADING_WITHIN = 12
 """Lines of titles and comments that may stand before a heading."""
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -54,13 +57,19 @@ _LONE_CR = re.compile(rb"\r(?!\n)")
 _QUOTE_OR_END = re.compile(rb'"|\r\n|\r(?=.)|\n', re.DOTALL)
 _HIGH = re.compile(rb"[\x80-\xff]")
 _OWN_NAME = re.compile(r"(attribute|option)s?\.(?=\S)", re.IGNORECASE)
-_DECLARES = re.compile(rb"<!(?:ENTITY|ELEMENT|ATTLIST|NOTATION)|<!DOCTYPE[^>]*\[")
+_DECLARES = re.compile(rb"<!(?:ENTITY|ELEMENT|ATTLIST|NOTATION)|<!DOCTYPE[^<>\[]*\[")
 _ENTITY = re.compile(rb"&([A-Za-z][A-Za-z0-9]{1,9});")
 _OF_XML = ("amp", "lt", "gt", "quot", "apos")
-_WIDE = re.compile(rb"""(<\?xml[^>]*encoding=["'])utf-?(?:16|32)[^"']*""", re.IGNORECASE)
+_WIDE = re.compile(rb"""(\s*<\?xml[^<>]*?encoding=["'])utf-?(?:16|32)[^"']*""", re.IGNORECASE)
 """What the first line says of a file that was in it: the lines are in UTF-8 by now."""
 _MARK_MAX = 200
 """Bytes of a part of a line in which what it declares may begin."""
+_QUIET = 4_000
+_DEPTH_MAX = 100
+_ELEMENTS_MAX = 10_000
+"""Of one product of a feed."""
+_NAMES_MAX = 10_000
+"""Different names of elements and attributes of a feed."""
 _JSON_SIGN = re.compile(rb'["\\{}]')
 _LISTS = ("@graph", "itemListElement", "products", "items")
 _SAYS_NOTHING = frozenset(
@@ -142,44 +151,61 @@ def _is_workbook(raw: io.BufferedReader) -> bool:
     if raw.peek(4)[:4] != b"PK\x03\x04":
         return False
     with zipfile.ZipFile(raw) as archive:
-        parts = archive.infolist()
-        if not any(each.filename.startswith("xl/") for each in parts):
-            raw.seek(0)
-            return False
-        if sum(each.file_size for each in parts) > _WORKBOOK_MAX:
-            raise BrokenFile("it unpacks to more than 300 MB; send it in parts")
-        if _OTHER_BOOKS & {each.filename.lower() for each in parts}:
-            raise BrokenFile("it is a spreadsheet of another kind; save it as XLSX")
-        if any(is_spread(archive, each.filename) for each in parts):
-            raise BrokenFile("its cells are too far apart; delete what stands far below or beside the goods")
+        found = is_workbook(archive)
     raw.seek(0)
-    return True
+    return found
+
+
+class _Book:
+    """The sheets of a spreadsheet that was looked through. Many of them may be one and the same part, so what
+    is read counts once more."""
+
+    def __init__(self, raw: io.BufferedReader) -> None:
+        try:
+            with zipfile.ZipFile(raw) as archive, looked_through(archive) as sound:
+                self._book = CalamineWorkbook.from_filelike(sound)
+        except BadWorkbook as bad:
+            raise BrokenFile(str(bad)) from None
+        except (RuntimeError, NotImplementedError):
+            raise BrokenFile(_SEALED) from None
+        self.names = self._book.sheet_names
+        if len(self.names) > _SHEETS_MAX:
+            raise BrokenFile(f"it has more than {_SHEETS_MAX} sheets; send it in parts")
+        self._left = 2 * CELLS_MAX  # sheets are read to find the goods, and again for what is beside them
+
+    def cells(self, name: str) -> list[list[Any]]:
+        """Read a sheet."""
+        cells = self._book.get_sheet_by_name(name).to_python(False)
+        self._left -= len(cells) * len(cells[0]) if cells else 0
+        if self._left < 0:
+            raise BrokenFile("its sheets hold too much; send it in parts")
+        return cells
 
 
 def _sheet(raw: io.BufferedReader, remark: Remark) -> Iterator[NumberedRow]:
     """Yield the rows of the first sheet whose heading is one of products, else of the first that has any:
     templates begin with a sheet of instructions."""
-    read: list[tuple[str, list[list[Any]], int]] = []
+    read: tuple[str, list[list[Any]], int] | None = None
     try:
-        book = CalamineWorkbook.from_filelike(raw)
-        for name in book.sheet_names:
-            cells = book.get_sheet_by_name(name).to_python(False)
+        book = _Book(raw)
+        for name in book.names:
+            cells = book.cells(name)
             heading = _sheet_heading(cells)
             if heading is None:
                 continue
-            read.append((name, cells, heading[0]))
             if _usual(heading[1].names) >= _USUAL_NAMES or _template_rows(_first_cell(cells)):
-                read = read[-1:]
+                read = name, cells, heading[0]
                 break
+            read = read or (name, cells, heading[0])
+        if read is None:
+            return
+        name, cells, place = read
+        beside = _beside(book, name, _cell_text(cells[place][0]))
     except (CalamineError, ZipError) as error:
         raise BrokenFile(f"it is a spreadsheet that cannot be read ({error})") from None
-    if not read:
-        return
-    name, cells, place = read[0]
-    beside = _beside(book, name, _cell_text(cells[place][0]))
-    if len(book.sheet_names) > 1:
+    if len(book.names) > 1:
         also = f", and what {_listed(beside)} say of its rows" if beside else ""
-        remark(f"It has {len(book.sheet_names)} sheets: “{name}” was read{also}.")
+        remark(f"It has {len(book.names)} sheets: “{name}” was read{also}.")
     rows = [[_cell_text(cell) for cell in row] for row in cells]
     names = [name.strip() for name in rows[place]]
     while names and not names[-1]:
@@ -192,16 +218,16 @@ def _sheet(raw: io.BufferedReader, remark: Remark) -> Iterator[NumberedRow]:
             yield number, dict(zip(names, row, strict=False)) | told
 
 
-def _beside(book: Any, of: str, key: str) -> dict[str, dict[str, list[dict[str, str]]]]:
+def _beside(book: _Book, of: str, key: str) -> dict[str, dict[str, list[dict[str, str]]]]:
     """Read the sheets whose first column is the products' own id, as OpenCart's pictures and options are: by
     the sheet's name and that id their rows, by reduced names. Only ids, such as `product_id`, join sheets."""
     if not _JOINS.fullmatch(column_name(key)):
         return {}
     found: dict[str, dict[str, list[dict[str, str]]]] = {}
-    for name in book.sheet_names:
+    for name in book.names:
         if name == of:
             continue
-        rows = [[_cell_text(cell) for cell in row] for row in book.get_sheet_by_name(name).to_python(False)]
+        rows = [[_cell_text(cell) for cell in row] for row in book.cells(name)]
         if len(rows) < 2 or not rows[0] or column_name(rows[0][0]) != column_name(key):
             continue
         headings = [column_name(heading) for heading in rows[0]]
@@ -253,7 +279,7 @@ def _unpacked(raw: io.BufferedReader) -> Any:
     try:
         return _bounded(archive.open(names[0]), size)
     except (RuntimeError, NotImplementedError):  # zipfile's words for a password and an unknown method
-        raise BrokenFile("it is packed with a password or in an unknown way; unpack it") from None
+        raise BrokenFile(_SEALED) from None
 
 
 class _Bounded(io.RawIOBase):
@@ -270,13 +296,20 @@ class _Bounded(io.RawIOBase):
         content = self._stream.read(len(buffer))
         self._left -= len(content)
         if self._left < 0:
-            raise BrokenFile(f"it unpacks to more than {_TIMES_MAX} times its size")
+            raise BrokenFile(
+                f"it unpacks to more than {_TIMES_MAX} times its size, or 2 GB; send it in parts"
+            )
         buffer[: len(content)] = content
         return len(content)
 
 
 def _bounded(stream: IO[bytes], packed: int) -> io.BufferedReader:
-    return io.BufferedReader(_Bounded(stream, max(_SMALL, _TIMES_MAX * packed)), _LOOKED_AT)
+    return io.BufferedReader(_Bounded(stream, _most(packed)), _LOOKED_AT)
+
+
+def _most(packed: int) -> int:
+    """Say to how much something packed may unpack. What is packed within may do so again, but for the cap."""
+    return max(_SMALL, min(_TIMES_MAX * packed, _UNPACKED_MAX), _USUAL_TIMES * packed)
 
 
 def _files_of(archive: zipfile.ZipFile) -> list[str]:
@@ -309,7 +342,7 @@ def unpack_several(file: Path, into: Path) -> list[Path]:
         archive = zipfile.ZipFile(raw)
         names = _files_of(archive)
         size = sum(each.file_size for each in archive.infolist())
-        if len(names) > _PACKED_MAX or size > _UNPACKED_MAX:
+        if len(names) > _PACKED_MAX or size > min(_UNPACKED_MAX, _most(file.stat().st_size)):
             return [file]
         if len(names) == 1 and not _is_packed(archive, names[0]):
             return [file]
@@ -495,40 +528,85 @@ def _json_objects(lines: Iterator[tuple[int, bytes]]) -> Iterator[NumberedRow]:
 
 
 def _xml(lines: Iterator[tuple[int, bytes]]) -> Iterator[NumberedRow]:
-    """Read the products of a feed by the names of their elements. A type of document with declarations of its
-    own is refused: they can define texts that grow without bounds."""
-    parser: XMLPullParser[Any] = XMLPullParser(["start", "end"])
+    """Read the products of a feed by the names of their elements. What belongs to none is let go of as soon
+    as it ends, and a product holds so much at most: feeds are longer than memory."""
+    given = _XmlEvents()
     above: list[Element] = []
     feed: FeedItems | CatalogueOffers = FeedItems()
-    began, found, before = 1, False, b""
-    for number, line in lines:
-        if _DECLARES.search(before + line):
-            raise BrokenFile("it declares a document type of its own, which is not read")
-        before = line[-_MARK_MAX:]
-        line = _WIDE.sub(rb"\1utf-8", line) if number == 1 else line
-        try:
-            parser.feed(_ENTITY.sub(_by_number, line) if b"&" in line else line)
-            events = [*cast(Any, parser.read_events())]
-        except (ParseError, ValueError, LookupError) as error:  # the latter: an encoding that is not read
-            raise BrokenFile(f"it is not XML ({error}); what was read before is taken") from None
-        for event, element in events:
-            if event == "start":
-                feed = feed if above else feed_of(element)
-                began = number if local_name(element) in feed.products else began
-                above.append(element)
-                continue
-            above.pop()
-            if local_name(element) not in feed.products:
-                feed.learn(element)
-                continue
+    began, found, within, held = 1, False, 0, 0
+    for number, event, element in given.of(lines):
+        is_product = local_name(element) in feed.products
+        if event == "start":
+            feed = feed if above else feed_of(element)
+            is_product = local_name(element) in feed.products
+            began = number if is_product else began
+            within += is_product
+            above.append(element)
+            held += within > 0
+            if len(above) > _DEPTH_MAX or held > _ELEMENTS_MAX:
+                raise BrokenFile(f"line {number} is of an element that holds too much")
+            continue
+        above.pop()
+        within -= is_product
+        held = held if within else 0
+        if is_product:
             found = True
             yield began, feed.fields(element)
-            if above:
-                above[-1].remove(element)
+        else:
+            feed.learn(element)
+        if above and (is_product or not within):
+            above[-1].remove(element)
     if above:
         raise EOFError
     if not found:
         raise BrokenFile("it is XML without an item, entry or offer, which a feed of products has")
+
+
+class _XmlEvents:
+    """Elements of XML as they begin and end. A type of document with declarations of its own is refused: they
+    can define texts that grow without bounds. What is long without an element is parsed in pieces that
+    double, for a parser looks with each piece through all of a tag that has not ended."""
+
+    def __init__(self) -> None:
+        self._parser: XMLPullParser[Any] = XMLPullParser(["start", "end"])
+        self._held = bytearray()
+        self._quiet = 0
+        """Bytes since an element began or ended."""
+        self._names: set[str] = set()
+        """Which a parser keeps."""
+
+    def of(self, lines: Iterator[tuple[int, bytes]]) -> Iterator[tuple[int, str, Element]]:
+        """Yield the line, `start` or `end`, and the element."""
+        before, number = b"", 0
+        for number, line in lines:
+            if _DECLARES.search(before + line):
+                raise BrokenFile("it declares a document type of its own, which is not read")
+            before = line[-_MARK_MAX:]
+            if number == 1 and (wide := _WIDE.match(line)):
+                line = wide[1] + b"utf-8" + line[wide.end() :]
+            self._held += _ENTITY.sub(_by_number, line) if b"&" in line else line
+            if self._quiet <= _QUIET or len(self._held) >= self._quiet:
+                yield from self._parsed(number)
+        yield from self._parsed(number)
+
+    def _parsed(self, number: int) -> Iterator[tuple[int, str, Element]]:
+        content = bytes(self._held)
+        self._held.clear()
+        for place in range(0, len(content), _LOOKED_AT):
+            piece = content[place : place + _LOOKED_AT]
+            try:
+                self._parser.feed(piece)
+                events = [*cast(Any, self._parser.read_events())]
+            except (ParseError, ValueError, LookupError) as error:  # the latter: an encoding that is not read
+                raise BrokenFile(f"it is not XML ({error}); what was read before is taken") from None
+            self._quiet = 0 if events else self._quiet + len(piece)
+            for event, element in events:
+                if event == "start":
+                    self._names.add(element.tag)
+                    self._names.update(element.keys())
+                yield number, event, element
+            if self._quiet > _LINE_MAX or len(self._names) > _NAMES_MAX:
+                raise BrokenFile(f"line {number} is of an element that holds too much")
 
 
 def _by_number(found: re.Match[bytes]) -> bytes:

@@ -25,7 +25,7 @@ _NAMES = {
 }
 _ANY_NAME = "NAME]"
 _ACCEPT_MAX = 4_000
-_WEIGHT = re.compile(r"0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?")
+_WEIGHT = re.compile(r"[0-9]{1,3}(?:\.[0-9]{0,20})?|\.[0-9]{1,20}")
 
 
 def check_media_types(
@@ -34,20 +34,25 @@ def check_media_types(
     """Raise NotAcceptable where neither what is answered nor JSON, in which refusals are told, is accepted
     (RFC 9110, 12.5.1); and UnsupportedMediaType of a body that says it is not JSON, or encoded; one that says
     nothing is taken for JSON."""
+    accept = _accept_of(request)
+    if accept not in (b"", b"*/*") and not accepts(accept, answers, or_answers):
+        offered = _offered(answers, or_answers)
+        names = " or ".join(_NAMES.get(each, each) for each in offered)
+        raise NotAcceptable(f"This address answers in {names}: accept {' or '.join(offered)}.")
+    if not reads_json:
+        return
     for name, value in request.scope["headers"]:
-        if name == b"accept":
-            if not value or value == b"*/*" or accepts(value, answers, or_answers):
-                continue
-            offered = _offered(answers, or_answers)
-            names = " or ".join(_NAMES.get(each, each) for each in offered)
-            raise NotAcceptable(f"This address answers in {names}: accept {' or '.join(offered)}.")
-        if not reads_json:
-            continue
         if name == b"content-type":
             if value and value != _JSON and not _is_json(value):
                 raise UnsupportedMediaType("Send application/json.")
         elif name == b"content-encoding" and value.lower() not in (b"", b"identity"):
             raise UnsupportedMediaType("Send the body as it is, without a Content-Encoding.")
+
+
+def _accept_of(request: Request) -> bytes:
+    """Return what is accepted, of all lines that say it; of very much the beginning."""
+    accept = b", ".join(value for name, value in request.scope["headers"] if name == b"accept")
+    return accept if len(accept) <= _ACCEPT_MAX else accept[:_ACCEPT_MAX].rpartition(b",")[0]
 
 
 @lru_cache(maxsize=500)
@@ -63,14 +68,16 @@ def accepts(accept: bytes, answers: str, or_answers: str = "") -> bool:
 
 
 def media_ranges(accept: str) -> dict[str, float]:
-    """Read an Accept header (RFC 9110, 12.5.1): each range, in small letters, with its weight; what has a
-    weight that is none is left out."""
+    """Read an Accept header (RFC 9110, 12.5.1): each range, in small letters, with its weight, as
+    loosely as clients write it: `*` is everything, `.2` a weight, and a weight that is none is 1."""
     ranges: dict[str, float] = {}
-    for part in accept[:_ACCEPT_MAX].lower().split(","):
+    for part in accept.lower().split(","):
         kind, *parameters = (each.strip() for each in part.split(";"))
         weight = next((each[2:] for each in parameters if each.startswith("q=")), "1")
-        if kind and _WEIGHT.fullmatch(weight):
-            ranges[kind] = float(weight)
+        if kind:
+            ranges["*/*" if kind == "*" else kind] = (
+                min(float(weight), 1.0) if _WEIGHT.fullmatch(weight) else 1.0
+            )
     return ranges
 
 
@@ -180,7 +187,7 @@ def _unknown(name: str, names: Iterable[str], at: str) -> Invalid:
 def preferred(request: Request, offered: Sequence[str]) -> str:
     """Choose the media type of those that are offered that `Accept` weighs most, and names first of such; the
     first where none is named."""
-    ranges = media_ranges(request.headers.get("accept", ""))
+    ranges = media_ranges(_accept_of(request).decode("latin-1"))
     named = [each for each in ranges if each in offered and ranges[each] > 0]
     best = max(named, key=lambda each: ranges[each], default="")
     rest = max(offered, key=lambda each: weight_of(each, ranges))

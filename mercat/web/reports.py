@@ -20,6 +20,7 @@ from mercat.analytics import (
     RowLimit,
     TimeZone,
 )
+from mercat.kit.expected import preferred
 from mercat.kit.refusals import Invalid, NotFound
 from mercat.kit.rpc import JSON, Caller, Filters
 from mercat.shop import Shop
@@ -102,7 +103,7 @@ class ReportsApi:
     async def _answer(self, ask: ReportAsk, request: Request) -> Any:
         report = await self._shop.analytics.report(ask)
         currency = self._shop.settings.currency
-        if CSV in request.headers.get("accept", ""):
+        if preferred(request, (JSON, CSV)) == CSV:
             return csv_of(ask.name, report, currency)
         return shown_report(ask, report, currency)
 

@@ -45,10 +45,22 @@ async def test_who_does_not_accept_json_is_told_406(visitor: httpx.AsyncClient) 
         ("application/*;q=0, application/json;q=0.1", 200),
         ("text/html;q=0.9, application/json;q=0.001", 200),
         (";;;,,,", 200),
-        ("text/html;q=x", 200),
+        ("text/html;q=x", 406),
+        ("application/json;q=x", 200),
+        ("text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2", 200),
+        ("application/json;q=.00001", 200),
+        ("application/json;q=.0", 406),
+        ("text/html, " * 1_000 + "*/*", 406),
     ):
         said = await visitor.get("/api/v1/categories", headers={"accept": accept})
         assert said.status_code == status, accept
+
+
+async def test_several_accept_lines_are_one(visitor: httpx.AsyncClient) -> None:
+    lines = [("accept", "text/html"), ("accept", "application/json")]
+    assert (
+        await visitor.send(httpx.Request("GET", f"{visitor.base_url}/api/v1/categories", headers=lines))
+    ).is_success
 
 
 async def test_an_unknown_member_is_refused_with_the_nearest_name(guest: httpx.AsyncClient) -> None:

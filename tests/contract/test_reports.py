@@ -294,6 +294,9 @@ async def test_who_accepts_csv_gets_a_file(desk):
     [row] = csv.DictReader(io.StringIO(answer.text))
     assert (row["name"], row["orders"], row["gross"]) == ("Bob's", "1", "20.00")
     assert set(SUMS) <= set(row)
+    rather_json = {"accept": "application/json, text/csv;q=0.1"}
+    answer = await desk.olga.http.get(f"{PREFIX}/operator/reports/sales", headers=rather_json)
+    assert answer.headers["content-type"] == "application/json"
 
 
 async def broken(db: asyncpg.Pool) -> dict[str, int]:

@@ -9,6 +9,7 @@ from search_products import executor, gone, product, put
 
 from mercat.kit.refusals import Invalid
 from mercat.search import SearchQuery, product_entry
+from mercat.search.query.filters import checksum
 
 SORTS = ["price_asc", "price_desc", "rating", "newest"]
 
@@ -148,6 +149,25 @@ def test_a_cursor_of_another_question_is_refused(where):
         for other in ({"q": ""}, {"q": "pot"}, {"q": "tea", "price_max": 5}, {"q": "tea", "in_stock": True}):
             with pytest.raises(Invalid, match="another list"):
                 find(sort=sort, cursor=cursor, **other)
+
+
+def test_a_question_is_the_same_in_any_order():
+    asked = SearchQuery(brand=["a", "b"], attributes={"colour": ["red", "blue"], "size": ["m"]})
+    same = SearchQuery(brand=["b", "a"], attributes={"size": ["m"], "colour": ["blue", "red"]}, limit=3)
+    assert checksum(asked) == checksum(same)
+    others = (
+        SearchQuery(brand=["a"], attributes=asked.attributes),
+        SearchQuery(category=["a", "b"], attributes=asked.attributes),
+        SearchQuery(brand=["a", "b"], attributes={"colour": ["red"], "size": ["m", "blue"]}),
+    )
+    assert checksum(asked) not in map(checksum, others)
+
+
+def test_a_filter_that_is_new_changes_no_question_that_lacks_it():
+    class Later(SearchQuery, frozen=True, kw_only=True):
+        new: str | None = None
+
+    assert checksum(Later(q="tea", price_max=5)) == checksum(SearchQuery(q="tea", price_max=5))
 
 
 @pytest.mark.parametrize("page", [0, 2**31, 2**70])

@@ -8,7 +8,7 @@ from search_products import executor, product, put
 
 from mercat.search import CategorySuggestion, RelaxedQuery, SearchQuery, Suggestions
 from mercat.search.query.mentions import NamedOften
-from mercat.search.query.parse import parse, text_query
+from mercat.search.query.parse import NO_TEXT, TextQuery, parse, text_query
 from mercat.search.query.spelling import edit_distance
 
 
@@ -234,3 +234,8 @@ def test_only_what_very_many_products_are_named_by_is_not_counted_again(shop):
     assert often.at_least(10, lamp, lambda: 0)  # remembered: a thousand lamps do not vanish in a moment
     assert often.at_least(10, laptop, lambda: 999)
     assert not often.at_least(10, laptop, lambda: 9)
+
+
+def test_rewritings_tell_one_text_from_another():
+    text = TextQuery(parse("lamp"), None, [["light"]], NO_TEXT.matching)
+    assert text.cache_key != text._replace(rewritings=[["torch"]]).cache_key

@@ -5,7 +5,7 @@ import base64
 import binascii
 import zlib
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 import msgspec
 
@@ -16,6 +16,9 @@ from mercat.search.engine import Clause
 from mercat.search.facets import attributes
 from mercat.search.facets.ranges import number_range
 from mercat.search.messages import SearchQuery, SearchSort, SoldOutPolicy
+
+_NOT_ASKED = frozenset(("sort", "learnt", "page", "limit", "cursor"))
+"""How a question is answered."""
 
 
 class SearchCursor(msgspec.Struct, frozen=True, array_like=True):
@@ -35,9 +38,21 @@ class SearchCursor(msgspec.Struct, frozen=True, array_like=True):
 
 
 def checksum(query: SearchQuery) -> int:
-    """Tell a question from others, in whatever order and pages it is answered."""
-    asked = msgspec.structs.replace(query, sort="relevance", learnt=True, page=1, limit=1, cursor=None)
-    return zlib.crc32(msgspec.msgpack.encode(asked)) or 1
+    """Tell a question from others, in whatever order its filters and their values stand, and it is answered.
+    Only what was asked counts, so that a new filter makes no cursor wrong."""
+    asked, nothing = msgspec.structs.asdict(query), msgspec.structs.asdict(type(query)())
+    told = [
+        (name, _in_order(asked[name]))
+        for name in sorted(asked.keys() - _NOT_ASKED)
+        if asked[name] != nothing[name]
+    ]
+    return zlib.crc32(msgspec.msgpack.encode(told)) or 1
+
+
+def _in_order(value: Any) -> Any:
+    if isinstance(value, dict):
+        return sorted((name, _in_order(each)) for name, each in cast("dict[str, Any]", value).items())
+    return sorted(cast("list[str]", value)) if isinstance(value, list) else value
 
 
 def decode_cursor(encoded: str, query: SearchQuery) -> SearchCursor:

@@ -54,7 +54,8 @@ class TextQuery(NamedTuple):
         """What tells the text of one query from that of another, for the same index."""
         written = " ".join(word.written for word in self.words)
         codes = self.codes.keys if self.codes else ()
-        return written, self.minimum, len(self.rewritings), self.named is not None, codes
+        rewritings = tuple(map(tuple, self.rewritings))
+        return written, self.minimum, rewritings, self.named is not None, codes
 
 
 NO_TEXT = TextQuery([], None, [], Clause.match_none())
