@@ -191,7 +191,7 @@ def test_a_worker_that_cannot_even_be_started_leaves_nothing_behind(home: Home) 
     before = len([*open_files.iterdir()])
     (home.path / "moved_in.json").mkdir()  # nobody can read it
     shop.process.send_signal(RELOAD)
-    assert wait_until(lambda: bool(shop.connection.reload_trouble), 20)
+    assert wait_until(lambda: bool((running := home.engines()) and running.reload_trouble), 20)
     assert wait_until(lambda: len([*open_files.iterdir()]) == before, 5)
     (home.path / "moved_in.json").rmdir()
     assert former
