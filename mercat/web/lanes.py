@@ -4,8 +4,7 @@ A worker runs a few requests of a lane at a time and lets the others wait for th
 known, and who would wait longer than the lane allows is refused at once. A line that stands has less patience
 than one that a burst made, as in CoDel (Nichols and Jacobson, "Controlling Queue Delay", 2012). Where answers
 themselves take too long, because the line is in an engine, fewer begin (additive increase, multiplicative
-decrease). Buying begins narrow and grows with need: one that stood wide open when a crowd came would have let
-all of it in before the first slow answer said so. The other lanes begin wide.
+decrease).
 """
 
 import asyncio
@@ -20,8 +19,6 @@ _STANDING_S = 1.0
 """A line that has stood for so long is no burst."""
 _STANDING_SHARE = 0.2
 """Of the patience that a burst meets."""
-_IDLE_S = 5.0
-"""After which nothing is known any more of how many a lane carries."""
 _LOOK_S = 0.1
 _ANSWERS_MIN = 8
 """Fewer in a look say nothing of how long answers take."""
@@ -30,15 +27,12 @@ _SMOOTHING = 0.1
 
 class LaneRules(NamedTuple):
     """How many requests of a lane run at a time, how long one may wait for its turn, and how long answers may
-    take on average before fewer run, to `least`. `first`: how many run at first; 0: all. `again_s`: how long
-    one may wait where there was a line a second before; 0: as long as ever."""
+    take on average before fewer run, to `least`."""
 
     at_once: int
     wait_s: float
     answer_s: float
     least: int = 1
-    first: int = 0
-    again_s: float = 0.0
 
 
 RULES: Mapping[str, LaneRules] = {
@@ -46,7 +40,7 @@ RULES: Mapping[str, LaneRules] = {
     "reads": LaneRules(256, 0.5, 0.5, 64),
     "search": LaneRules(8, 0.5, 0.5, 4),
     "pages": LaneRules(16, 0.5, 0.5, 8),
-    "buying": LaneRules(1_000, 0.5, 0.5, 192, first=192, again_s=0.25),
+    "buying": LaneRules(1_000, 0.5, 0.4, 100),
     "buying pages": LaneRules(32, 1.0, 1.0, 16),
     "people": LaneRules(16, 2.0, 2.0, 8),
     "desk": LaneRules(16, 1.0, 2.0, 8),
@@ -54,8 +48,7 @@ RULES: Mapping[str, LaneRules] = {
     "flash": LaneRules(1_000, 1.0, 1.0, 400),
 }
 """What renders or searches is work of this process, a few at a time; what asks an engine runs by the hundred,
-for what comes together goes into one statement. Purchases end by the set, a hundred at once, so their line
-is empty again before it has stood for a second: only the first line of a burst is patient."""
+for what comes together goes into one statement."""
 
 DEAR = frozenset({"search", "pages", "buying pages", "people", "desk", "papers"})
 """What costs this process milliseconds: a network has a smaller allowance of it."""
@@ -121,16 +114,14 @@ class Lane:
     def __init__(self, name: str, rules: LaneRules, now: Callable[[], float] = perf_counter) -> None:
         self.name = name
         self.running = 0
-        self.limit = rules.first or rules.at_once
+        self.limit = rules.at_once
         self._rules = rules
         self._now = now
         self._line: deque[tuple[asyncio.Future[None], float]] = deque()
         self._stands_since = 0.0
         self._turn_s = 0.0
         """Between two turns, on average, while some wait."""
-        self._last_turn = float("-inf")
-        self._again = False
-        """Whether there was another line a moment before this one."""
+        self._last_turn = 0.0
         self._sweeper: asyncio.TimerHandle | None = None
         self._look_at = 0.0
         self._most_running = 0
@@ -154,21 +145,10 @@ class Lane:
         """Take a turn if one is free."""
         if self.running >= self.limit or self._line:
             return False
-        if not self.running:
-            self._begin_anew()
         self.running += 1
         if self.running > self._most_running:
             self._most_running = self.running
         return True
-
-    def _begin_anew(self) -> None:
-        """Forget what was learnt where nothing has run for long: no answers said whether it is still so."""
-        now = self._now()
-        if now - self._look_at > _IDLE_S:
-            self.limit = self._rules.first or self._rules.at_once
-            self._look_at = now
-            self._most_running = self._answers = 0
-            self._answers_s = 0.0
 
     async def wait(self) -> None:
         """Wait for a turn, and take it; raise Overloaded where that takes too long."""
@@ -177,7 +157,6 @@ class Lane:
         now = self._now()
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         if not self._line:
-            self._again = now - self._last_turn < _STANDING_S
             self._stands_since = self._last_turn = now
         self._line.append((turn, now))
         self._sweep_later()
@@ -220,10 +199,8 @@ class Lane:
         self._most_running = max(self._most_running, self.running)
 
     def _patience_s(self, now: float) -> float:
-        rules = self._rules
-        if now - self._stands_since > _STANDING_S:
-            return rules.wait_s * _STANDING_SHARE
-        return (self._again and rules.again_s) or rules.wait_s
+        standing = now - self._stands_since > _STANDING_S
+        return self._rules.wait_s * (_STANDING_SHARE if standing else 1)
 
     def _sweep_later(self) -> None:
         """See to it that nobody waits too long where no turn ends at all."""
@@ -241,15 +218,12 @@ class Lane:
             self._sweep_later()
 
     def _look(self, now: float) -> None:
-        """Let fewer run where answers take too long or half of the turns were not needed, and more where all
-        were."""
+        """Let fewer run where answers take too long, and more where all turns were needed."""
         rules, most = self._rules, self._most_running
         if self._answers_s / self._answers > rules.answer_s and most * 2 >= self.limit:
             self.limit = max(rules.least, self.limit * 4 // 5)
         elif most >= self.limit:
             self.limit = min(rules.at_once, self.limit + self.limit // 10 + 1)
-        elif most * 2 < self.limit:
-            self.limit = max(rules.least, self.limit * 9 // 10)
         self._look_at = now + _LOOK_S
         self._most_running = self.running
         self._answers, self._answers_s = 0, 0.0
