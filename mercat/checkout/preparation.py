@@ -229,32 +229,21 @@ class Preparation:
         """Choose the delivery anew where what is taken off may leave a part below what its delivery is free
         from, and answer what promotions take off then. A purchase that nobody delivers any more keeps its
         place as a Refusal."""
-        again: list[tuple[int, _Draft]] = []
-        asks: list[ReductionAsk] = []
+        again: list[int] = []
+        asks: list[tuple[_Reducing, Destination, str]] = []
         for n, (draft, taken) in enumerate(zip(drafts, reduced, strict=True)):
             if isinstance(draft, Refusal) or draft.quoted or not taken.reductions:
                 continue
             if any(not part.price for part in draft.method.parts):
-                again.append((n, draft))
-                asks.append(draft.reducing(offers).ask(None, draft.place))
+                again.append(n)
+                asks.append((draft.reducing(offers), draft.place, draft.wanted.ask.shipping_method))
         if not again:
             return
-        for (n, draft), taken in zip(again, await self._promotions.reduce_many(asks), strict=True):
-            drafts[n] = await self._sent_anew(draft, taken, offers)
-        anew = await self._reduced_many([drafts[n] for n, _ in again], offers)
-        for (n, _), taken in zip(again, anew, strict=True):
-            reduced[n] = taken
-
-    async def _sent_anew(
-        self, draft: "_Draft", taken: Reduced, offers: dict[OfferId, Offer]
-    ) -> "_Draft | Refusal":
-        """Answer a purchase with its delivery as it costs after promotions."""
-        off = rules.taken_off(draft.lines, taken.reductions)
-        code = draft.wanted.ask.shipping_method
-        try:
-            return draft._replace(method=await self._method(draft.place, code, draft.lines, offers, off))
-        except Refusal as refusal:
-            return refusal
+        for n, found in zip(again, await self._delivered_many(asks), strict=True):
+            if isinstance(found, Refusal):
+                drafts[n] = found
+            elif not isinstance(draft := drafts[n], Refusal):
+                drafts[n], reduced[n] = draft._replace(method=found[0]), found[1]
 
     async def _offers_besides(
         self,
@@ -464,10 +453,32 @@ class Preparation:
         self, reducing: "_Reducing", place: Destination, code: str
     ) -> tuple[ShippingMethod, Reduced]:
         """Choose a delivery, priced by what goods cost after promotions; and what these take off then."""
-        off = await self._off(reducing, place)
-        method = await self._method(place, code, reducing.lines, reducing.offers, off)
-        [reduced] = await self._promotions.reduce_many([reducing.ask(method, place)])
-        return method, reduced
+        [found] = await self._delivered_many([(reducing, place, code)])
+        if isinstance(found, Refusal):
+            raise found
+        return found
+
+    async def _delivered_many(
+        self, asks: "list[tuple[_Reducing, Destination, str]]"
+    ) -> list[tuple[ShippingMethod, Reduced] | Refusal]:
+        """Answer the same for each basket, where it goes and how; a Refusal where nobody sends it so."""
+        before = await self._promotions.reduce_many(
+            [reducing.ask(None, place) for reducing, place, _ in asks]
+        )
+        methods: list[ShippingMethod | Refusal] = []
+        for (reducing, place, code), taken in zip(asks, before, strict=True):
+            off = rules.taken_off(reducing.lines, taken.reductions)
+            try:
+                methods.append(await self._method(place, code, reducing.lines, reducing.offers, off))
+            except Refusal as refusal:
+                methods.append(refusal)
+        sent = [
+            reducing.ask(method, place)
+            for (reducing, place, _), method in zip(asks, methods, strict=True)
+            if not isinstance(method, Refusal)
+        ]
+        reduced = iter(await self._promotions.reduce_many(sent))
+        return [each if isinstance(each, Refusal) else (each, next(reduced)) for each in methods]
 
     async def _methods(
         self,

@@ -2,11 +2,9 @@
 
 import asyncio
 import contextlib
-import fcntl
-import os
-from collections.abc import Generator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import asyncpg
 import httpx
@@ -18,31 +16,20 @@ from valkey.exceptions import ValkeyError
 from mercat import settings, settings_file
 from mercat.audit import audit_shop
 from mercat.cli.checking import environment_of
-from mercat.cli.moves.analytics import ReportFacts
-from mercat.cli.moves.carts import CartKeys
-from mercat.cli.moves.database import ShopDatabase
 from mercat.cli.moves.guard import guarded
-from mercat.cli.moves.log import FactsLog
 from mercat.cli.moves.mover import MoveState, PartMover, queries, states
+from mercat.cli.moves.open_shop import PARTS, MoveRowsOf, alone, of_workers, told_of
 from mercat.cli.moves.parts import MovingPart, OneWriter, PartAway, PlacesDiffer, Way, of_part, without
-from mercat.cli.moves.pictures import PictureFiles
-from mercat.cli.moves.search import SearchIndex
 from mercat.cli.options import HERE, Data, needs_shop
 from mercat.cli.run import replace_workers
 from mercat.embedded import Connection, Home, Trouble, moved_in, record_moved_in
-from mercat.embedded.home import MOVE_LOCK, left, record_left, try_lock
-from mercat.embedded.processes import wait_until
+from mercat.embedded.home import left, record_left
 from mercat.kit.db_errors import AWAY
 from mercat.kit.refusals import Refusal
 from mercat.search import BrokenIndex
 
 _console = Console(stderr=True)
 commands = typer.Typer()
-PARTS: dict[str, type[MovingPart]] = {
-    each.name: each for each in (PictureFiles, SearchIndex, ReportFacts, FactsLog, CartKeys, ShopDatabase)
-}
-"""In the order in which they move."""
-_LOCKED_WITHIN_S = 3
 _NOT_MOVED_HERE = {
     "orders_shards": "orders into several databases ([orders.shards])",
 }
@@ -169,41 +156,6 @@ async def _carry_out(shop: Connection, to: Path | None, only: str, back: str, *,
         raise Trouble(f"{reason} The shop goes on as it is. Run this again: it goes on too.") from None
 
 
-@contextlib.contextmanager
-def alone(data: Path) -> Generator[None]:
-    """Move one part of a shop at a time. The lock goes with its process, not with a database that moves.
-
-    Whoever looks after a command that died has it for a moment."""
-    descriptor = os.open(data / MOVE_LOCK, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        if not wait_until(lambda: try_lock(descriptor, fcntl.LOCK_EX), _LOCKED_WITHIN_S):
-            raise Trouble("Another `mercat move-in` works on this shop. Wait for it.")
-        yield
-    finally:
-        os.close(descriptor)
-
-
-class MoveRowsOf:
-    """The rows of a shop's moves, in its database, wherever that is when they are asked for."""
-
-    def __init__(self, shop: Connection) -> None:
-        self._shop = shop
-
-    async def fetch(self, query: str, *given: Any) -> list[Any]:
-        db = await asyncpg.connect(**self._now())
-        try:
-            return await db.fetch(query, *given)
-        finally:
-            await db.close()
-
-    async def execute(self, query: str, *given: Any) -> Any:
-        return await self.fetch(query, *given)
-
-    def _now(self) -> dict[str, Any]:
-        engines = Home(self._shop.data).engines() or self._shop
-        return engines.where_it_is().postgres()
-
-
 def _check_one_at_a_time(plan: Plan, unfinished: set[str]) -> None:
     """Let no part begin while another is on its way."""
     named = [kind.name for kind, *_ in plan]
@@ -215,17 +167,6 @@ def _check_one_at_a_time(plan: Plan, unfinished: set[str]) -> None:
             )
     if unfinished:
         plan.sort(key=lambda each: each[0].name not in unfinished)
-
-
-def told_of(shop: Connection, there: Mapping[str, str]) -> settings.Settings:
-    """Return the settings of the shop's workers, with those of a part as if it were there."""
-    given = {f"MERCAT_{name.upper()}": value for name, value in there.items()}
-    return settings.load({**_of_workers(shop), **given, "MERCAT_MOVING": ""})
-
-
-def _of_workers(shop: Connection) -> dict[str, str]:
-    """Return the variables of the shop's workers as those have them that start now."""
-    return {**(environment_of(Path(shop.data)) or os.environ), **shop.environment()}
 
 
 class OpenShop:
@@ -257,7 +198,7 @@ class OpenShop:
 
 
 async def _laws(shop: Connection) -> str:
-    told = settings.load(_of_workers(shop))
+    told = settings.load(of_workers(shop))
     found = await audit_shop(told)
     if broken := [each.law for each in found if each.violations]:
         raise Trouble(f"{len(broken)} laws are broken: {'; '.join(broken)}.")

@@ -20,8 +20,9 @@ from starlette.responses import Response
 
 from mercat.ids import Id, SellerId, UserId
 from mercat.kit import codec, metrics
-from mercat.kit.expected import Members, Parameters, check_media_types
+from mercat.kit.expected import Members, Parameters
 from mercat.kit.http import BODY_BYTES_MAX, answered, read_body, respond
+from mercat.kit.media_types import check_media_types
 from mercat.kit.moments import check_times, has_times
 from mercat.kit.refusals import Forbidden, Invalid, NotFound, ScopeMissing, SignInFirst, malformed
 from mercat.kit.text import plain_problem

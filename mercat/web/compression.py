@@ -14,6 +14,7 @@ from typing import Any, cast
 import brotli  # pyright: ignore[reportMissingTypeStubs]
 
 from mercat.kit import zstd
+from mercat.kit.media_types import weights
 
 BYTES_MIN = 1_000
 """Less fits into one packet whatever is done."""
@@ -42,14 +43,8 @@ def coding_for(accept_encoding: bytes) -> str:
 
 @lru_cache(maxsize=500)
 def _coding_for(accept_encoding: bytes) -> str:
-    wanted: dict[str, float] = {}
-    for part in accept_encoding.decode("latin-1").lower().split(","):
-        name, *parameters = (each.strip() for each in part.split(";"))
-        weight = next((each[2:] for each in parameters if each.startswith("q=")), "1")
-        try:
-            wanted[name.removeprefix("x-")] = float(weight)
-        except ValueError:
-            continue
+    given = weights(accept_encoding.decode("latin-1"))
+    wanted = {name.removeprefix("x-"): weight for name, weight in given.items()}
     if "*" in wanted:
         wanted.setdefault("gzip", wanted["*"])  # whatever it is reads gzip
     best = max(_CODINGS, key=lambda coding: wanted.get(coding, 0.0))

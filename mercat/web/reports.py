@@ -20,7 +20,7 @@ from mercat.analytics import (
     RowLimit,
     TimeZone,
 )
-from mercat.kit.expected import preferred
+from mercat.kit.media_types import preferred
 from mercat.kit.refusals import Invalid, NotFound
 from mercat.kit.rpc import JSON, Caller, Filters
 from mercat.shop import Shop

@@ -218,7 +218,7 @@ class ShopDatabase(OneWriter):
 
     async def _wait_until_near(self, way: Way, say: Say, seconds: float = _FOLLOWS_WITHIN_S) -> None:
         source, target = self._places(way)
-        end, says_next, reason = monotonic() + seconds, monotonic(), ""
+        end, says_next = monotonic() + seconds, monotonic()
         async with _connected(source) as s:
             while True:
                 try:
@@ -230,14 +230,17 @@ class ShopDatabase(OneWriter):
                             return
                         reason = f"{behind / 2**20:,.0f} MB are to come{'' if streams else ', from nowhere'}."
                 except (*AWAY, asyncpg.InvalidAuthorizationSpecificationError) as away:
-                    reason = f"{str(away).strip() or type(away).__name__}."
+                    streams, reason = False, f"{str(away).strip() or type(away).__name__}."
                 if monotonic() > end:
                     raise PartAway(f"The other server does not follow: {reason}")
                 if monotonic() >= says_next:
                     says_next = monotonic() + _SAYS_EVERY_S
-                    socket = f"{self._here()['host']}/.s.PGSQL.{self._here()['port']}"
-                    say(_TO_FOLLOW.format(reason=reason, socket=socket, owner=OWNER))
+                    say(reason if way == "back" or streams else self._how_to_follow(reason))
                 await asyncio.sleep(0.5)
+
+    def _how_to_follow(self, reason: str) -> str:
+        socket = f"{self._here()['host']}/.s.PGSQL.{self._here()['port']}"
+        return _TO_FOLLOW.format(reason=reason, socket=socket, owner=OWNER)
 
     async def _streams_here(self) -> bool:
         try:

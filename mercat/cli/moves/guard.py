@@ -49,7 +49,7 @@ def guarded(data: Path, part: str, way: Way) -> Generator[None]:
 def _look_after(data: Path, name: str, way: Way) -> None:
     sys.stdout.buffer.write(_READY)
     sys.stdout.flush()
-    from mercat.cli.move_in import alone  # which imports this, and takes seconds
+    from mercat.cli.moves.open_shop import alone  # takes seconds: the hand-over begins meanwhile
 
     if sys.stdin.read():
         return
@@ -67,7 +67,7 @@ def _look_after(data: Path, name: str, way: Way) -> None:
 
 async def _put_right(data: Path, name: str, way: Way) -> None:
     """Let writers in unless it was handed over; what another command has ended meanwhile is left alone."""
-    from mercat.cli.move_in import PARTS, MoveRowsOf, told_of
+    from mercat.cli.moves.open_shop import PARTS, MoveRowsOf, told_of
 
     shop, kind = Home(data).engines(), PARTS[name]
     if shop is None:

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from mercat import money
 from mercat.catalog import CategoryName
 from mercat.ids import CategoryId, OfferId, PayoutId, SellerId
-from mercat.kit.expected import preferred
+from mercat.kit.media_types import preferred
 from mercat.kit.refusals import Invalid
 from mercat.kit.rpc import Caller
 from mercat.payments import (
