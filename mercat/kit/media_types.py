@@ -19,15 +19,15 @@ _ACCEPT_MAX = 4_000
 _WEIGHT = re.compile(r"[0-9]{1,3}(?:\.[0-9]{0,20})?|\.[0-9]{1,20}")
 
 
-def weights(header: str) -> dict[str, float]:
+def weights(header: str, unclear: float = 1.0) -> dict[str, float]:
     """Read what a client accepts: each name, in small letters, with its weight, as loosely as clients write
-    it: `.2` is a weight, and one that is none is 1."""
+    it: `.2` is a weight. `unclear`: what counts for one that is none."""
     found: dict[str, float] = {}
     for part in header.lower().split(","):
         name, *parameters = (each.strip() for each in part.split(";"))
         weight = next((each[2:] for each in parameters if each.startswith("q=")), "1")
         if name:
-            found[name] = min(float(weight), 1.0) if _WEIGHT.fullmatch(weight) else 1.0
+            found[name] = min(float(weight), 1.0) if _WEIGHT.fullmatch(weight) else unclear
     return found
 
 

@@ -43,7 +43,7 @@ def coding_for(accept_encoding: bytes) -> str:
 
 @lru_cache(maxsize=500)
 def _coding_for(accept_encoding: bytes) -> str:
-    given = weights(accept_encoding.decode("latin-1"))
+    given = weights(accept_encoding.decode("latin-1"), unclear=0.0)
     wanted = {name.removeprefix("x-"): weight for name, weight in given.items()}
     if "*" in wanted:
         wanted.setdefault("gzip", wanted["*"])  # whatever it is reads gzip
