@@ -42,6 +42,18 @@ from pg_logical_slot_peek_binary_changes('mercat', null, null,
     'proto_version', '1', 'publication_names', 'relay', 'messages', 'true')"""
 _PASSED = "select pg_replication_slot_advance('mercat', $1::text::pg_lsn)"
 _QUICK = {"fsync": "off", "full_page_writes": "off", "wal_level": "logical"}
+_LOOKS = [
+    getattr(database.queries, name)
+    for name in (
+        "standing",
+        "behind_by",
+        "written",
+        "slot_passed",
+        "note_snapshot",
+        "still_writing",
+        "is_read_only",
+    )
+]
 
 
 class Till:
@@ -163,7 +175,7 @@ class Scene:
         @asynccontextmanager
         async def dying(place):
             async with connected(place) as db:
-                yield DyingConnection(db, moments)
+                yield DyingConnection(db, moments, _LOOKS)
 
         rows: Any = DyingConnection(self.rows, moments)
         self.shop.moments = moments
