@@ -39,7 +39,6 @@ class Changes:
         self._kept = CachedProducts(cache)
         self._retelling = retelling
         self._cache = cache
-        self._forget = forget
         self._listeners: list[Callable[[ProductId], None]] = [forget]
 
     @on(StockChanged)
@@ -98,8 +97,7 @@ class Changes:
             await self._cache.do("PUBLISH", CHANNEL, " ".join(map(str, product_ids)))
         except Exception as error:
             log.warning("caches were not told", reason=repr(error)[:100])
-        for product_id in product_ids:
-            self._forget(product_id)
+        self._told(product_ids)
 
     def on_change(self, listener: Callable[[ProductId], None]) -> None:
         """Call back in this process when a product has changed in any."""
@@ -109,9 +107,12 @@ class Changes:
         """Receive changes of other processes, for ever. While nothing can be received, caches age by
         themselves."""
         async for message in self._cache.subscribe(CHANNEL):
-            for product_id in (ids.parse(ProductId, each) for each in message.split()):
-                for listener in self._listeners:
-                    listener(product_id)
+            self._told([ids.parse(ProductId, each) for each in message.split()])
+
+    def _told(self, product_ids: list[ProductId]) -> None:
+        for product_id in product_ids:
+            for listener in self._listeners:
+                listener(product_id)
 
     async def _tell(self, db: PoolConnectionProxy, rows: list[Any]) -> None:
         if rows:

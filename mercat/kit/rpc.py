@@ -11,7 +11,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import cache, cached_property
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, TypeVar, get_origin
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar, get_origin
 
 import msgspec
 from starlette.datastructures import QueryParams
@@ -58,6 +58,9 @@ class Filters(msgspec.Struct):
 
 class Route(Verb):
     """A method and where it lives on the wire. Its type hints say where each argument travels."""
+
+    shared = False
+    """Whether the answer is the same for all who ask, so that it may be kept for a moment."""
 
     def __init__(
         self,
@@ -144,12 +147,25 @@ Authenticate = Callable[[Request], Awaitable[Caller | None]]
 Handler = Callable[[Request], Awaitable[Response]]
 
 
-def serve(api: Iterable[Route], service: object, authenticate: Authenticate, prefix: str) -> list[Handler]:
-    """Make what answers each route with the service's method; `authenticate` says who asks."""
-    return [_handler(route, service, authenticate, prefix) for route in api]
+def serve(
+    api: Iterable[Route],
+    service: object,
+    authenticate: Authenticate,
+    prefix: str,
+    keep: Callable[[Handler], Handler] | None = None,
+) -> list[Handler]:
+    """Make what answers each route with the service's method; `authenticate` says who asks, and `keep` makes
+    a handler whose answers are kept, for routes that are shared."""
+    return [_handler(route, service, authenticate, prefix, keep) for route in api]
 
 
-def _handler(route: Route, service: object, authenticate: Authenticate, prefix: str) -> Handler:
+def _handler(
+    route: Route,
+    service: object,
+    authenticate: Authenticate,
+    prefix: str,
+    keep: Callable[[Handler], Handler] | None,
+) -> Handler:
     """Make the handler of a route: read the arguments, call the method, count and time the answer."""
     method = getattr(service, route.name)
     arguments = _reader(route, authenticate)
@@ -157,8 +173,16 @@ def _handler(route: Route, service: object, authenticate: Authenticate, prefix: 
     seconds: Any = None
     counted: dict[int, Any] = {}
 
-    async def answer(request: Request) -> Response:
+    async def make(request: Request) -> Response:
         return respond(await method(**await arguments(request)), route.status)
+
+    made = keep(make) if keep and route.shared else make
+
+    async def answer(request: Request) -> Response:
+        check_media_types(
+            request, reads_json=route.body is not None, answers=route.answers, or_answers=route.or_answers
+        )
+        return await made(request)
 
     async def handler(request: Request) -> Response:
         nonlocal seconds
@@ -189,9 +213,6 @@ def _reader(route: Route, authenticate: Authenticate) -> Callable[[Request], Awa
 
     async def arguments(request: Request) -> dict[str, Any]:
         found: dict[str, Any] = {}
-        check_media_types(
-            request, reads_json=body is not None, answers=route.answers, or_answers=route.or_answers
-        )
         if parameters and request.scope["query_string"]:
             parameters.check(request.query_params)
         if callers or route.needs != "nobody":
@@ -266,29 +287,56 @@ def _plain(route: Route, given: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
+class _Parameter(NamedTuple):
+    """A field of Filters as it is looked for in a query string."""
+
+    name: str
+    beginning: str
+    """Of all names that it takes, where it takes more than one."""
+    field: msgspec.structs.FieldInfo
+    is_list: bool
+    is_filter: bool
+    """Whether it is called `filters[…]`, which a form sends empty where nothing was chosen."""
+
+
+@cache
+def _parameters_of(kind: Any) -> list[_Parameter]:
+    return [
+        _Parameter(
+            field.encode_name,
+            field.encode_name.removesuffix(_ANY_NAME) if field.encode_name.endswith(_ANY_NAME) else "",
+            field,
+            field.type is list or get_origin(field.type) is list,
+            field.encode_name.endswith("]"),
+        )
+        for field in codec.fields_of(kind)
+    ]
+
+
 def _filters(kind: Any, request: Request) -> Any:
     """Query parameters to a struct: a list field takes every value, another field the last one. An empty
     `filters[…]`, as a form sends it, is none. A field called `…NAME]` takes all that begin so, by name."""
     given: dict[str, Any] = {}
     said = request.query_params
-    for field in codec.fields_of(kind):
-        if field.encode_name.endswith(_ANY_NAME):
-            named = _named(field.encode_name.removesuffix(_ANY_NAME), said)
+    for name, beginning, field, is_list, is_filter in _parameters_of(kind) if said else ():
+        if beginning:
+            named = _named(beginning, said)
             try:
                 codec.convert(named, field.type)
             except msgspec.ValidationError as error:
                 words = plain_problem(str(error).split(" - at")[0])
-                raise Invalid(words, pointer=f"/{field.encode_name}") from None
+                raise Invalid(words, pointer=f"/{name}") from None
             if named:
-                given[field.encode_name] = named
+                given[name] = named
             continue
-        values = said.getlist(field.encode_name)
-        if field.encode_name.endswith("]"):
+        if name not in said:
+            continue
+        values = said.getlist(name)
+        if is_filter:
             values = [value for value in values if value]
         if values:
             _check_whole(field, values[-1])
-        if values:
-            given[field.encode_name] = values if _is_list(field.type) else values[-1]
+            given[name] = values if is_list else values[-1]
     try:
         return codec.convert(given, kind, strict=False)
     except msgspec.ValidationError as error:
@@ -318,7 +366,3 @@ def _is_whole(hint: Any) -> bool:
 
 def _bare(kind: msgspec.inspect.Type) -> msgspec.inspect.Type:
     return kind.type if isinstance(kind, msgspec.inspect.Metadata) else kind
-
-
-def _is_list(hint: Any) -> bool:
-    return hint is list or get_origin(hint) is list

@@ -1,6 +1,7 @@
-"""Who may keep an answer, for how long, and what takes it out again; the pages that this process keeps."""
+"""Who may keep an answer, for how long, and what takes it out again; the answers that this process keeps."""
 
 import asyncio
+import zlib
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from datetime import datetime
@@ -9,6 +10,7 @@ from typing import NamedTuple
 
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Scope
 
 from mercat.ids import ProductId
 from mercat.kit import clock, codec
@@ -30,8 +32,10 @@ VERSIONED = "public, max-age=31536000, immutable"
 
 COUNTRY = "country"
 """The cookie by which a visitor says where they are."""
+_COUNTRY = COUNTRY.encode()
 _FRESH_S = 1.0
-_PAGES_MAX = 1_000
+_ANSWERS_MAX = 1_000
+_CHANGED_MAX = 10_000
 
 
 def public_headers(*keys: object, policy: str = PUBLIC, until: datetime | None = None) -> dict[str, str]:
@@ -63,69 +67,106 @@ def _kept_until(until: datetime) -> str:
     return f"public, max-age={min(max(int(left), 0), 2)}, must-revalidate"
 
 
-class _Page(NamedTuple):
-    body: bytes
-    headers: dict[str, str]
+class _Kept(NamedTuple):
+    response: Response
     until: float
     holds_until: datetime | None
     """When what it says of prices is not true any more."""
 
 
-class PageCache:
-    """Pages for everybody, each rendered once a second however many ask for it.
+class AnswerCache:
+    """Answers for everybody, pages and JSON, each made once a second however many ask for it.
 
-    Who asks while a page is being rendered waits for that one. A product that changes takes every page that
-    shows it along. Who has said where they are is shown pages of their own."""
+    Who asks while one is being made waits for that one. A product that changes takes every answer that shows
+    it along. Who has said where they are is shown pages of their own."""
 
     def __init__(self) -> None:
-        self._pages: dict[str, _Page] = {}
-        self._showing: defaultdict[str, set[str]] = defaultdict(set)
-        self._rendering: dict[str, asyncio.Future[Response]] = {}
+        self._kept: dict[_Asked, _Kept] = {}
+        self._showing: defaultdict[str, set[_Asked]] = defaultdict(set)
+        self._making: dict[tuple[_Asked, int], asyncio.Future[Response]] = {}
+        """By what is asked for, and how many changes there had been when it was begun."""
+        self._changes = 0
+        self._changed: dict[str, int] = {}
+        """Products that changed lately, each with the number of its last change."""
 
     def wrap(self, handler: Handler) -> Handler:
         """Make a handler that answers from the cache what this one answered a moment ago."""
 
         async def answer(request: Request) -> Response:
-            if COUNTRY in request.cookies:
+            asked = _asked(request.scope)
+            if asked is None:
                 return await handler(request)
-            url = str(request.url)
-            page = self._pages.get(url)
-            if page and monotonic() < page.until and _holds(page):
-                return Response(page.body, headers=page.headers)
-            rendering = self._rendering.get(url)
-            if rendering is None:
-                rendering = self._rendering[url] = asyncio.ensure_future(self._render(url, handler, request))
-            # A visitor who goes away must not take the page along that others wait for.
-            return _copy(await asyncio.shield(rendering))
+            kept = self._kept.get(asked)
+            if kept and monotonic() < kept.until and _holds(kept):
+                return kept.response
+            # What was begun before a change may not show it: who asks after the change does not wait for that.
+            begun = asked, self._changes
+            making = self._making.get(begun)
+            if making is None:
+                making = self._making[begun] = asyncio.ensure_future(self._make(begun, handler, request))
+            # A visitor who goes away must not take the answer along that others wait for.
+            return await asyncio.shield(making)
 
         return answer
 
-    async def _render(self, url: str, handler: Handler, request: Request) -> Response:
+    async def _make(self, begun: "tuple[_Asked, int]", handler: Handler, request: Request) -> Response:
+        asked, changes = begun
         try:
             response = await handler(request)
         finally:
-            self._rendering.pop(url, None)
-        keys = response.headers.get("surrogate-key")
+            del self._making[begun]
+        keys = response.headers.get("surrogate-key", "").split()
         if keys and response.status_code == 200:
-            if len(self._pages) >= _PAGES_MAX:
-                self._pages.clear()
-                self._showing.clear()
-            until, holds_until = monotonic() + _FRESH_S, getattr(request.state, "holds_until", None)
-            self._pages[url] = _Page(bytes(response.body), dict(response.headers), until, holds_until)
-            for key in keys.split():
-                self._showing[key].add(url)
+            response.headers.setdefault("etag", weak_etag(bytes(response.body)).decode())
+            if not any(self._changed.get(key, 0) > changes for key in keys):
+                self._keep(asked, response, keys, getattr(request.state, "holds_until", None))
         return response
 
+    def _keep(self, asked: "_Asked", response: Response, keys: list[str], until: datetime | None) -> None:
+        if len(self._kept) >= _ANSWERS_MAX:
+            self._kept.clear()
+            self._showing.clear()
+        self._kept[asked] = _Kept(response, monotonic() + _FRESH_S, until)
+        for key in keys:
+            self._showing[key].add(asked)
+
     def forget(self, product_id: ProductId) -> None:
-        """Forget every page that shows this product."""
-        for url in self._showing.pop(str(product_id), ()):
-            self._pages.pop(url, None)
+        """Forget every answer that shows this product; none that is being made is kept."""
+        key = str(product_id)
+        self._changes += 1
+        self._changed.pop(key, None)
+        self._changed[key] = self._changes
+        if len(self._changed) > _CHANGED_MAX:
+            del self._changed[next(iter(self._changed))]
+        for asked in self._showing.pop(key, ()):
+            self._kept.pop(asked, None)
 
 
-def _holds(page: _Page) -> bool:
-    return page.holds_until is None or clock.now() < page.holds_until
+_Asked = tuple[str, bytes, str, bytes]
+"""The scheme, the host, the path, and the query."""
 
 
-def _copy(response: Response) -> Response:
-    """Copy the answer for a visitor: the middleware writes into it."""
-    return Response(bytes(response.body), response.status_code, dict(response.headers))
+def _asked(scope: Scope) -> _Asked | None:
+    """Say what is asked for; None where the answer is for who asks alone, who has chosen a country."""
+    host = b""
+    for name, value in scope["headers"]:
+        if name == b"host":
+            host = value
+        elif name == b"cookie" and _COUNTRY in value:
+            return None
+    return scope["scheme"], host, scope["path"], scope["query_string"]
+
+
+def _holds(kept: _Kept) -> bool:
+    return kept.holds_until is None or clock.now() < kept.holds_until
+
+
+def holds_until(request: Request, until: datetime | None) -> None:
+    """Say when the answer to a request is not true any more, for a price changes."""
+    request.state.holds_until = until
+
+
+def weak_etag(body: bytes) -> bytes:
+    """Tag an answer by what is in it: CRC-32 finds every change within four bytes, and the length goes with
+    it."""
+    return b'W/"%x-%x"' % (len(body), zlib.crc32(body))

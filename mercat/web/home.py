@@ -52,7 +52,7 @@ class HomePages:
             cheap=bargains,
             cheap_words=words_of("price", lowest.value, self._currency),
             cheap_range=lowest.value,
-            holds_until=hold_until(window, rated, newest, bargains),
+            until=hold_until(window, rated, newest, bargains),
         )
 
     async def help(self, request: Request) -> Response:

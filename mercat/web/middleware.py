@@ -8,7 +8,6 @@ of the moment.
 import re
 import secrets
 import time
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from math import ceil
@@ -39,6 +38,7 @@ from mercat.settings import Settings
 from mercat.web.access_log import AccessLog
 from mercat.web.acting import Act
 from mercat.web.bodies import Bodies, RequestTimeout, whole
+from mercat.web.cache import weak_etag
 from mercat.web.compression import BYTES_MIN, Compressor, coding_for, is_compressible
 from mercat.web.context import RequestContext, context_of, cookie_name
 from mercat.web.cors import Cors
@@ -603,8 +603,7 @@ class _Reply:
         if not etag:
             if len(body) > _ETAG_BYTES_MAX:
                 return False
-            # CRC-32 finds every change within four bytes, and the length goes with it.
-            etag = b'W/"%x-%x"' % (len(body), zlib.crc32(body))
+            etag = weak_etag(body)
             start["headers"].append((b"etag", etag))
         if not self._given.if_none_match or not _has(self._given.if_none_match, etag):
             return False

@@ -18,7 +18,7 @@ from mercat.kit.refusals import BadRequest, Refusal, SignInFirst
 from mercat.payments import ProviderDeclaration
 from mercat.vat_numbers import is_in_eu
 from mercat.web import rendering
-from mercat.web.cache import COUNTRY, PRIVATE, Handler, PageCache, public_headers
+from mercat.web.cache import COUNTRY, PRIVATE, AnswerCache, Handler, holds_until, public_headers
 from mercat.web.category_tree import CategoryTree
 from mercat.web.context import context_of
 from mercat.web.errors import error_page, title_of, wait_s
@@ -47,7 +47,7 @@ class Pages:
     ) -> None:
         self.categories = categories
         self.origin = origins or Origins()
-        self.cache = PageCache()
+        self.cache = AnswerCache()
         self.csrf = Csrf(secret, secure=secure)
         self.statics = rendering.Statics([provider.card_field.script] if provider.card_field else [])
         self.prices: PricesByCountry | None = None
@@ -103,15 +103,15 @@ class Pages:
         /,
         keys: Sequence[str],
         status: int = 200,
-        holds_until: datetime | None = None,
+        until: datetime | None = None,
         **shown: Any,
     ) -> Response:
         """Send a page that is the same for all: caches may keep it, and purge it by any of `keys`.
 
-        `holds_until`: when a price on it is another one."""
+        `until`: when a price on it is another one."""
         content = await self._render(request, name, {"request": None, **shown})
-        request.state.holds_until = holds_until
-        return HTMLResponse(content, status, await self.headers(request, *keys, until=holds_until))
+        holds_until(request, until)
+        return HTMLResponse(content, status, await self.headers(request, *keys, until=until))
 
     async def headers(self, request: Request, *keys: object, until: datetime | None = None) -> dict[str, str]:
         """Say who may keep what shows prices: nobody, where it is for who has chosen a country."""

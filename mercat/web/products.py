@@ -1,7 +1,6 @@
 """A product: everything about it, as JSON and as its page."""
 
 import asyncio
-import time
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -23,7 +22,7 @@ from mercat.reviews import ReviewPage
 from mercat.sellers import issuers
 from mercat.shop import Shop
 from mercat.web import rendering
-from mercat.web.cache import public_answer, soonest
+from mercat.web.cache import holds_until, public_answer, soonest
 from mercat.web.cart import AddItem
 from mercat.web.category_tree import CategoryNode
 from mercat.web.forms import Form, id_of
@@ -37,8 +36,6 @@ from mercat.web.schemas import Amount, SalePriceShown, SellerShown, amount_shown
 from mercat.web.tiles import hold_until, shelf
 
 REVIEWS_ON_PRODUCT = 5
-_CACHED_S = 2.0
-_CACHED_MAX = 2_000
 _REVIEWS = 10
 _A_SHELF = 5
 
@@ -106,37 +103,17 @@ class ProductShown(ProductTexts, frozen=True, kw_only=True):
     created_at: datetime
 
 
-class _CachedAnswer(NamedTuple):
-    """A product's answer, good for as long as the catalogue says the same, and not for long."""
-
-    product: Product
-    until: float
-    answer: Answer
-
-
 class ProductsApi:
     """A product."""
 
     def __init__(self, shop: Shop) -> None:
         self._shop = shop
-        self._cached: dict[ProductId, _CachedAnswer] = {}
 
-    async def product(self, product_id: ProductId, country: ChosenCountry = "") -> Answer:
+    async def product(self, request: Request, product_id: ProductId, country: ChosenCountry = "") -> Answer:
         """Show everything about a product: pictures, variants, offers, and the newest reviews."""
         product = await self._shop.catalog.product(product_id)
-        if await self._shop.prices.market_of(country):
-            return await self._answer(await self._shop.prices.product(country, product))
-        kept = self._cached.get(product_id)
-        now = time.monotonic()
-        if kept and kept.product is product and now < kept.until and product.flips_at is None:
-            return kept.answer
-        answer = await self._answer(product)
-        if len(self._cached) >= _CACHED_MAX:
-            self._cached.clear()
-        self._cached[product_id] = _CachedAnswer(product, now + _CACHED_S, answer)
-        return answer
-
-    async def _answer(self, product: Product) -> Answer:
+        product = await self._shop.prices.product(country, product)
+        holds_until(request, product.flips_at)
         asked = self._shop.reviews.newest(product.product_id, REVIEWS_ON_PRODUCT)
         reviews = await self._shop.breakers["reviews"].ask(asked, ReviewPage([], 0))
         keys = product.product_id, f"category/{product.category}"
@@ -208,7 +185,14 @@ def _running(offer: ProductOffer) -> SalePriceShown | None:
 
 
 API = [
-    PublicRoute("GET", "/products/{product_id}", ProductsApi.product, tag="Browsing", shows=ProductShown),
+    PublicRoute(
+        "GET",
+        "/products/{product_id}",
+        ProductsApi.product,
+        tag="Browsing",
+        shows=ProductShown,
+        shared=True,
+    ),
 ]
 
 
@@ -321,7 +305,7 @@ class ProductPages:
             if by_letter
             else await self._promotions(product, offer, category.path if category else ()),
             lowest=offer.lowest_price_30_days if offer and self._says_lowest else None,
-            holds_until=soonest(product.flips_at, hold_until(together, similar)),
+            until=soonest(product.flips_at, hold_until(together, similar)),
         )
 
     async def _product(self, product_id: ProductId, country: str) -> Product:

@@ -68,9 +68,11 @@ class PublicRoute(Route):
         scopes: Sequence[KeyScope] = (),
         location: str = "",
         answers: str = JSON,
+        shared: bool = False,
     ) -> None:
         answered = status or (201 if verb == "POST" else 200)
         super().__init__(verb, path, method, needs=needs, status=answered, scopes=scopes, answers=answers)
+        self.shared = shared
         self.tag: Tag = tag
         self.shows = (shows or self.answer) if self.answers == JSON else None
         self.refuses = refuses

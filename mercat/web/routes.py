@@ -277,7 +277,7 @@ def application(
     pages.experiments = Experiments(shop.analytics.running_experiments, looks)
     if isinstance(catalog := cast(object, shop.catalog), Catalog):
         catalog.on_change(pages.cache.forget)  # one elsewhere does not call back: pages age by themselves
-    api = _served(shop, pages.categories)
+    api = _served(shop, pages)
     forms = Audited(shop.auditlog, caller_of, _readers(api, PREFIX), _documents(api, PREFIX))
     endpoints = [
         *_api(shop, api),
@@ -316,12 +316,13 @@ def _products_of(shop: Shop) -> ProductsOf:
 Served = list[tuple[PublicRoute, Endpoint]]
 
 
-def _served(shop: Shop, tree: CategoryTree) -> Served:
-    return [
-        (route, Endpoint(route.verb, PREFIX + route.path, handler))
-        for table, make in _NOUNS
-        for route, handler in zip(table, serve(table, make(shop, tree), api_caller, PREFIX), strict=True)
-    ]
+def _served(shop: Shop, pages: Pages) -> Served:
+    served: Served = []
+    for table, make in _NOUNS:
+        handlers = serve(table, make(shop, pages.categories), api_caller, PREFIX, pages.cache.wrap)
+        for route, handler in zip(table, handlers, strict=True):
+            served.append((route, Endpoint(route.verb, PREFIX + route.path, handler)))
+    return served
 
 
 def _readers(served: Served, prefix: str = "") -> list[Endpoint]:

@@ -345,7 +345,7 @@ class SearchPages:
             meant=None if found.relaxed else _search_link(found.did_you_mean),
             all_words=found.all_words,
             price_ends=price_ends(found, self._currency),
-            holds_until=hold_until(products),
+            until=hold_until(products),
             large=large,
             **asked.shown(),
         )
