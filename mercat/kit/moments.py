@@ -7,6 +7,7 @@ from typing import Annotated, Any, cast
 import msgspec
 from msgspec import Meta, inspect
 
+from mercat.kit import codec
 from mercat.kit.refusals import Invalid
 
 FIRST_YEAR, LAST_YEAR = 1900, 2999
@@ -27,7 +28,7 @@ def check_times(value: Any, at: str = "") -> None:
     if is_beyond(value):
         raise Invalid(WORDS, pointer=at)
     if isinstance(value, msgspec.Struct):
-        for field in msgspec.structs.fields(value):
+        for field in codec.fields_of(type(value)):
             check_times(getattr(value, field.name), f"{at}/{field.encode_name}")
     elif isinstance(value, Mapping):
         for name, each in cast("Mapping[str, Any]", value).items():

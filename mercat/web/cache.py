@@ -99,7 +99,7 @@ class AnswerCache:
             kept = self._kept.get(asked)
             if kept and monotonic() < kept.until and _holds(kept):
                 return kept.response
-            # What was begun before a change may not show it: who asks after the change does not wait for that.
+            # What was begun before a change may not show it: who asks later does not wait for that.
             begun = asked, self._changes
             making = self._making.get(begun)
             if making is None:

@@ -275,9 +275,11 @@ def application(
     )
     pages.prices, pages.home = shop.prices, settings.home_country
     pages.experiments = Experiments(shop.analytics.running_experiments, looks)
+    keep = None
     if isinstance(catalog := cast(object, shop.catalog), Catalog):
         catalog.on_change(pages.cache.forget)  # one elsewhere does not call back: pages age by themselves
-    api = _served(shop, pages)
+        keep = pages.cache.wrap
+    api = _served(shop, pages.categories, keep)
     forms = Audited(shop.auditlog, caller_of, _readers(api, PREFIX), _documents(api, PREFIX))
     endpoints = [
         *_api(shop, api),
@@ -316,10 +318,10 @@ def _products_of(shop: Shop) -> ProductsOf:
 Served = list[tuple[PublicRoute, Endpoint]]
 
 
-def _served(shop: Shop, pages: Pages) -> Served:
+def _served(shop: Shop, tree: CategoryTree, keep: Callable[[Handler], Handler] | None) -> Served:
     served: Served = []
     for table, make in _NOUNS:
-        handlers = serve(table, make(shop, pages.categories), api_caller, PREFIX, pages.cache.wrap)
+        handlers = serve(table, make(shop, tree), api_caller, PREFIX, keep)
         for route, handler in zip(table, handlers, strict=True):
             served.append((route, Endpoint(route.verb, PREFIX + route.path, handler)))
     return served
