@@ -25,6 +25,7 @@ from mercat.ids import (
     BatchId,
     CancellationId,
     CartId,
+    CategoryId,
     CheckoutId,
     GiftCardId,
     LineId,
@@ -114,6 +115,16 @@ class ProductChanged(Event, frozen=True, kw_only=True):
 class ListedOffer(msgspec.Struct, frozen=True):
     offer_id: OfferId
     quantity: StockQuantity
+
+
+class CategoriesRenamed(Event, frozen=True, kw_only=True):
+    """Categories have other slugs: one was renamed, moved or merged, with those below it. `slugs` says what
+    each former one is now."""
+
+    key = "category_id"
+
+    category_id: CategoryId
+    slugs: dict[str, str]
 
 
 class OffersListed(Event, frozen=True, kw_only=True):
@@ -791,6 +802,7 @@ class ReportWeekOver(Event, frozen=True, kw_only=True):
 
 AnyEvent = (
     ProductChanged
+    | CategoriesRenamed
     | OffersListed
     | StockChanged
     | OrderPlaced

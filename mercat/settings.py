@@ -475,7 +475,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def allowed_hosts(self) -> frozenset[str]:
         """Return the host names that are answered, in lower case; empty where any is."""
         if self.hosts:
-            return frozenset(self.hosts.lower().split())
+            return frozenset(self.hosts.lower().replace(",", " ").split())
         name = urlsplit(self.public_url).hostname
         return frozenset({name, self.host.lower(), "localhost", "127.0.0.1", "::1"}) if name else frozenset()
 

@@ -61,12 +61,16 @@ class Guard:
             raise
         await self._limits.give_back(*buckets)
 
-    async def count_code(self, user_id: UserId, network: str) -> None:
-        """Count a guess at a second step."""
-        await self._take(
+    @asynccontextmanager
+    async def code(self, user_id: UserId, network: str):
+        """Count a guess at a second step unless it turns out right; TooManyRequests as for `guess`."""
+        buckets = [
             (f"code:{int(user_id)}:{network}", _CODES),
             (f"codes:{int(user_id)}", _CODES_IN_ALL),
-        )
+        ]
+        await self._take(*buckets)
+        yield
+        await self._limits.give_back(*buckets)
 
     async def count_newcomer(self, network: str) -> None:
         """Count a registration, or somebody who forgot a password."""

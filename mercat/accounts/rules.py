@@ -25,7 +25,7 @@ from mercat.accounts.messages import (
     PaymentMethod,
     PersonChange,
 )
-from mercat.addresses import AddressProblem, region_and_postal_code
+from mercat.addresses import AddressProblem, known_country, region_and_postal_code
 from mercat.ids import SellerId, UserId
 from mercat.kit.refusals import Invalid
 from mercat.kit.rpc import Caller
@@ -44,7 +44,7 @@ def normal_email(typed: str) -> str | None:
     Rules: RFC 5321, 5322, 6531 and IDNA 2008."""
     try:
         found = email_validator.validate_email(
-            normal_text(typed), check_deliverability=False, globally_deliverable=False
+            normal_text(typed), check_deliverability=False, globally_deliverable=False, strict=True
         )
     except email_validator.EmailNotValidError:
         return None
@@ -167,7 +167,7 @@ def checked_address(address: NewAddress) -> NewAddress:
     for name in ("name", "line1", "city"):
         if not given[name]:
             raise Invalid("Write something that can be seen.", pointer=f"/{name}")
-    country = given["country"].upper()
+    country = known_country(given["country"], "/country")
     found = region_and_postal_code(country, given["region"], given["postal_code"])
     if isinstance(found, AddressProblem):
         raise Invalid(found.words, pointer=f"/{found.field}")

@@ -62,17 +62,17 @@ class TwoFactor:
 
     async def confirm_two_factor(self, user_id: UserId, code: str, network: str = "") -> None:
         """Switch the second step on by a first code of the app; WrongCode, TwoFactorOff if none was begun."""
-        await self._guard.count_code(user_id, network)
-        row = await self._db.fetchrow(queries.second_step, user_id)
-        if row is None:
-            raise TwoFactorOff
-        if row["confirmed_at"] is not None:
-            raise TwoFactorOn
-        step = self._step_of(user_id, row["nonce"], code)
-        now, notice_id = clock.now(), ids.new(LinkId)
-        args = (user_id, row["nonce"], step or 0, now, notice_id)
-        if step is None or await self._db.fetchval(queries.confirm_second_step, *args) is None:
-            raise WrongCode(pointer="/code")
+        async with self._guard.code(user_id, network):
+            row = await self._db.fetchrow(queries.second_step, user_id)
+            if row is None:
+                raise TwoFactorOff
+            if row["confirmed_at"] is not None:
+                raise TwoFactorOn
+            step = self._step_of(user_id, row["nonce"], code)
+            now, notice_id = clock.now(), ids.new(LinkId)
+            args = (user_id, row["nonce"], step or 0, now, notice_id)
+            if step is None or await self._db.fetchval(queries.confirm_second_step, *args) is None:
+                raise WrongCode(pointer="/code")
 
     async def end_two_factor(self, user_id: UserId, code: str, network: str = "") -> None:
         """Switch the second step off, by a code; WrongCode, TwoFactorOff."""
@@ -93,14 +93,15 @@ class TwoFactor:
         if not code.strip():
             ticket = _Ticket(user_id, clock.now().timestamp() + _TICKET_S)
             raise TwoFactorRequired(ticket=seal(self._tickets, ticket))
-        await self._guard.count_code(user_id, network)
-        step = self._step_of(user_id, row["nonce"], code)
-        if step is not None:
-            taken = await self._db.fetchval(queries.spend_step, user_id, step)
-        else:
-            taken = await self._db.fetchval(queries.spend_recovery_code, user_id, self._digest(user_id, code))
-        if taken is None:
-            raise WrongCode(pointer="/code")
+        async with self._guard.code(user_id, network):
+            step = self._step_of(user_id, row["nonce"], code)
+            if step is not None:
+                taken = await self._db.fetchval(queries.spend_step, user_id, step)
+            else:
+                digest = self._digest(user_id, code)
+                taken = await self._db.fetchval(queries.spend_recovery_code, user_id, digest)
+            if taken is None:
+                raise WrongCode(pointer="/code")
 
     def holder(self, ticket: str) -> UserId:
         """Return whose password was right, by the ticket of TwoFactorRequired; SignInFirst once it is old."""

@@ -22,7 +22,7 @@ from mercat.catalog.retelling import AT_FIRST, Retelling
 from mercat.catalog.rules import PATH_SIGN, UNCATEGORISED, name_key, path_key
 from mercat.catalog.tree import Branch, Tree, added, changed, grown, tree_of
 from mercat.ids import CategoryId, SellerId
-from mercat.kit import sql
+from mercat.kit import codec, sql
 from mercat.kit.refusals import Invalid, NotFound
 from mercat.kit.text import normal_text
 
@@ -232,6 +232,11 @@ class Categories:
         await db.execute(queries.put_redirects, [before.branches[each].slug for each in former], now)
         await db.execute(queries.put_aliases, *_aliases(before, former, now))
         await db.execute(queries.drop_stale_redirects)
+        slugs = {
+            before.branches[each].slug: after.branches[at].slug for each, at in zip(former, now, strict=True)
+        }
+        if renamed := {was: slug for was, slug in slugs.items() if was != slug}:
+            await db.execute(queries.tell_renamed, former[-1], codec.text(renamed))
         if former:
             await db.execute(queries.retell_all, "category", sorted({*now}))
 

@@ -164,6 +164,8 @@ def _holds(product: Product, now: datetime) -> bool:
 def _product(row: Any, currency: str, now: datetime) -> Product:
     if row["gone"]:
         raise Gone("This product is not sold here any more. Orders of it are kept.")
+    if row["unlisted"]:
+        raise NotFound("There is no such product.")
     variants = codec.decode(row["variants"], list[Variant]) if row["variants"] else []
     offers = [offer for variant in variants for offer in variant.offers]
     offers.sort(key=offer_order)

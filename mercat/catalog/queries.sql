@@ -63,6 +63,10 @@ insert into catalog.category_alias (key, category_id)
 select k, i from unnest(:keys::text[], :category_ids::bigint[]) as a (k, i)
 on conflict (key) do update set category_id = excluded.category_id;
 
+-- name: tell_renamed(category_id, slugs)
+select events.tell('CategoriesRenamed', jsonb_build_object('event', 'CategoriesRenamed',
+    'category_id', :category_id::bigint, 'slugs', :slugs::jsonb));
+
 -- name: drop_stale_redirects
 -- A slug or a path that a category has by now leads nowhere else.
 with slugs as (delete from catalog.category_redirect r using catalog.category c where c.slug = r.slug)
@@ -642,13 +646,16 @@ limit :most;
 select (catalog.featured(:product_id::bigint, :now)).offer_id;
 
 -- name: product(product_id, now)
--- A variant that nobody offers any more is none; `gone`: there is no other, or the product is hidden.
+-- A variant that nobody offers any more is none; `gone`: there is no other, or the product is hidden. `unlisted`: all
+-- that there is of it is a draft.
 select p.product_id, p.external_id, p.title, p.description, p.description_html, p.brand, p.tax_class, p.attributes::text,
     p.options::text, p.option_names, p.tags, p.images::text, p.rating, p.review_count, p.histogram, p.created_at,
     p.seo_title, p.seo_description, p.version, c.slug as category, c.slugs, c.names,
     (catalog.featured(p.product_id, :now)).offer_id as featured,
     p.hidden_at is not null
         or not exists (select from catalog.offer o where o.product_id = p.product_id and o.status <> 'archived') as gone,
+    not exists (select from catalog.offer o where o.product_id = p.product_id and o.status not in ('archived', 'draft'))
+        as unlisted,
     (select json_agg(json_build_object('sku_id', k.sku_id, 'options', k.options, 'gtin', k.gtin, 'images', k.images,
         'sku', own.sku, 'offers', coalesce(own.active, '[]')) order by k.place, k.sku_id)
     from catalog.sku k cross join lateral (

@@ -208,12 +208,12 @@ def _reader(route: Route, authenticate: Authenticate) -> Callable[[Request], Awa
     callers, requests, filters = route.at("caller"), route.at("request"), route.at("filters")
     optional_caller = bool(callers) and route.hints[callers[0]] is not Caller
     has_plain = bool(route.at("path", "query"))
-    parameters = Parameters(route) if route.at("query", "filters") or not requests else None
+    parameters = Parameters(route)
     members = Members(route.body) if route.body else None
 
     async def arguments(request: Request) -> dict[str, Any]:
         found: dict[str, Any] = {}
-        if parameters and request.scope["query_string"]:
+        if request.scope["query_string"]:
             parameters.check(request.query_params)
         if callers or route.needs != "nobody":
             caller = _with_key(route, await authenticate(request))

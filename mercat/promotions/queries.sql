@@ -8,6 +8,12 @@ values (:promotion_id, :seller_id, :name, :code, :has_codes, :rule::json, :start
 on conflict (coalesce(seller_id, 0), once) where once is not null do nothing
 returning promotion_id;
 
+-- name: rename_categories(slugs)
+update promotions.promotion p set rule = jsonb_set(p.rule::jsonb, '{when,category}', (
+    select jsonb_agg(distinct coalesce(:slugs::jsonb ->> slug, slug))
+    from jsonb_array_elements_text(p.rule::jsonb #> '{when,category}') as own (slug)))::json
+where p.rule::jsonb #> '{when,category}' ?| array(select jsonb_object_keys(:slugs::jsonb));
+
 -- name: made_once(seller_id, once)
 select promotion_id, seller_id, name, code, has_codes, rule::text, starts_at, ends_at, combines, by_seller, priority,
     uses_max, person_max, budget, uses, spent, created_at

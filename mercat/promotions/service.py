@@ -9,8 +9,10 @@ import msgspec
 from msgspec import UNSET, structs
 
 from mercat import ids
+from mercat.events import CategoriesRenamed
 from mercat.ids import OrderId, PromotionId, SellerId, UserId
 from mercat.kit import clock, codec, people, sql
+from mercat.kit.event_log import on
 from mercat.kit.once import OnceKey, once_of
 from mercat.kit.refusals import Invalid, NotFound
 from mercat.kit.snapshot import Snapshot
@@ -232,6 +234,12 @@ class Promotions:
         names = sorted(set(map(normal_code, groups)))
         await self._db.execute(queries.set_groups, user_id, names)
         return names
+
+    @on(CategoriesRenamed)
+    async def follow_categories(self, db: asyncpg.Connection, events: list[CategoriesRenamed]) -> None:
+        """Keep what is for goods of a category for the same goods, however it is called."""
+        for event in events:
+            await db.execute(queries.rename_categories, codec.text(event.slugs))
 
     # -- what they take off
 

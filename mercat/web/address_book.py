@@ -14,15 +14,18 @@ from mercat.web.forms import Form, FormErrors, errors_of, id_of, read_form
 from mercat.web.pages import Pages
 from mercat.web.places import served_places
 from mercat.web.router import Endpoint, PublicRoute
+from mercat.web.schemas import PageLimit, page_of
 from mercat.web.session import member_of
 
 
 class AddressesShown(Struct, frozen=True):
     addresses: list[Address]
+    next_cursor: AddressId | None
 
 
 class PaymentMethodsShown(Struct, frozen=True):
     payment_methods: list[PaymentMethod]
+    next_cursor: PaymentMethodId | None
 
 
 class AddressAsk(NewAddress, frozen=True, kw_only=True):
@@ -58,9 +61,12 @@ class AddressBookApi:
     def __init__(self, shop: Shop) -> None:
         self._shop = shop
 
-    async def addresses(self, caller: Caller) -> AddressesShown:
-        """List one's own addresses."""
-        return AddressesShown(await self._shop.accounts.addresses(caller.user_id))
+    async def addresses(
+        self, caller: Caller, limit: PageLimit | None = None, cursor: AddressId | None = None
+    ) -> AddressesShown:
+        """List one's own addresses, the newest first: all, or so many at a time."""
+        found = (await self._shop.accounts.addresses(caller.user_id))[::-1]
+        return AddressesShown(*page_of(found, lambda each: each.address_id, limit, cursor))
 
     async def add_address(self, caller: Caller, address: AddressAsk) -> AddressMade:
         """Keep an address to send to. A region is known by its code or its name where a country has a list of
@@ -77,9 +83,12 @@ class AddressBookApi:
         await self._shop.accounts.remove_address(caller.user_id, address_id)
         return Removed()
 
-    async def payment_methods(self, caller: Caller) -> PaymentMethodsShown:
-        """List one's own ways to pay."""
-        return PaymentMethodsShown(await self._shop.accounts.payment_methods(caller.user_id))
+    async def payment_methods(
+        self, caller: Caller, limit: PageLimit | None = None, cursor: PaymentMethodId | None = None
+    ) -> PaymentMethodsShown:
+        """List one's own ways to pay, the newest first: all, or so many at a time."""
+        found = (await self._shop.accounts.payment_methods(caller.user_id))[::-1]
+        return PaymentMethodsShown(*page_of(found, lambda each: each.payment_method_id, limit, cursor))
 
     async def add_payment_method(self, caller: Caller, method: PaymentMethodAsk) -> PaymentMethodMade:
         """Keep a way to pay, by the provider's token: never a card's number. Where a token works once, a

@@ -13,6 +13,7 @@ from hashlib import blake2b
 from typing import Any
 
 import msgspec
+from python_multipart.multipart import parse_options_header
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Message
@@ -83,10 +84,13 @@ class Replays:
         self._store = store
         self._authenticate = authenticate
 
-    def wrap(self, name: str, handler: Handler, *, anybody: bool = False, secret: bool = False) -> Handler:
-        """Make a handler that answers a key it has answered with what it said then. `anybody`: the route
-        is open to who has no session; their key counts with the very same request only. `secret`: what it
-        says is not kept, but for what it was asked."""
+    def wrap(
+        self, name: str, handler: Handler, *, usual: int, anybody: bool = False, secret: bool = False
+    ) -> Handler:
+        """Make a handler that answers a key it has answered with what it said then. `usual`: the status of
+        what it says where all goes well, which is final. `anybody`: the route is open to who has no session;
+        their key counts with the very same request only. `secret`: what it says is not kept, but for what it
+        was asked."""
 
         async def answer(request: Request) -> Response:
             key = key_of(request)
@@ -96,10 +100,11 @@ class Replays:
             body = await read_body(request, needed=False)
             acting = request.headers.get("seller", "")
             target = f"{request.url.path}?{request.url.query}\n{acting}".encode()
-            fingerprint = blake2b(target + body, digest_size=16).hexdigest()
+            fingerprint = blake2b(target + _said(request, body), digest_size=16).hexdigest()
             whose = str(int(caller.user_id)) if caller else fingerprint
             place = f"once:{whose}:{name}:{key}"
-            return await self._once(place, Kept(fingerprint, secret=secret), request, body, handler)
+            asked = Kept(fingerprint, secret=secret)
+            return await self._once(place, asked, request, body, handler, usual)
 
         async def keyed(request: Request) -> Response:
             if "idempotency-key" not in request.headers:
@@ -109,7 +114,7 @@ class Replays:
         return keyed
 
     async def _once(
-        self, place: str, asked: Kept, request: Request, body: bytes, handler: Handler
+        self, place: str, asked: Kept, request: Request, body: bytes, handler: Handler, usual: int
     ) -> Response:
         running = msgspec.json.encode(asked)
         found = await self._store.run(_BEGIN, [place], [running, RUNNING_S * 1000])
@@ -122,7 +127,7 @@ class Replays:
         except asyncio.CancelledError:
             await self._store.do("DEL", place)
             raise
-        if _final(response):
+        if response.status_code == usual or _final(response):
             kept = msgspec.structs.replace(asked, status=response.status_code)
             if not asked.secret:
                 kept = msgspec.structs.replace(
@@ -133,9 +138,18 @@ class Replays:
                     body=b64encode(bytes(response.body)).decode(),
                 )
             await self._store.do("SET", place, msgspec.json.encode(kept), "EX", KEPT_S)
+            if found:  # the verb knew the key
+                response.headers["idempotent-replayed"] = "true"
         else:
             await self._store.do("DEL", place)
         return response
+
+
+def _said(request: Request, body: bytes) -> bytes:
+    """Return what a body says: of a form in parts, without the boundary, which clients make up each time."""
+    kind, options = parse_options_header(request.headers.get("content-type"))
+    boundary = options.get(b"boundary") if kind == b"multipart/form-data" else None
+    return body.replace(b"--" + boundary, b"--") if boundary else body
 
 
 def _receive_again(body: bytes) -> Callable[[], Awaitable[Message]]:

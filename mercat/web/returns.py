@@ -22,7 +22,7 @@ from mercat.web.order_shown import OrderKey, has_key, order_of, sums_of
 from mercat.web.orders import TimelineStep
 from mercat.web.pages import Pages
 from mercat.web.router import Endpoint, PublicRoute
-from mercat.web.schemas import Amount, SellerShown
+from mercat.web.schemas import Amount, PageLimit, SellerShown, page_of
 from mercat.web.session import caller_of
 from mercat.web.shipments import PackedQuantity, read_packed
 
@@ -78,6 +78,7 @@ class ReturnShown(Struct, frozen=True, kw_only=True):
 
 class ReturnsShown(Struct, frozen=True):
     returns: list[ReturnShown]
+    next_cursor: ReturnId | None
 
 
 def return_shown(back: GoodsReturn) -> ReturnShown:
@@ -139,12 +140,18 @@ class ReturnsApi:
         return return_shown(await self._shop.checkout.ask_return(order_id, order.user_id, ask, once))
 
     async def returns(
-        self, caller: Caller | None, order_id: OrderId, key: OrderKey | None = None
+        self,
+        caller: Caller | None,
+        order_id: OrderId,
+        key: OrderKey | None = None,
+        limit: PageLimit | None = None,
+        cursor: ReturnId | None = None,
     ) -> ReturnsShown:
-        """List the returns of one of one's own orders, newest first."""
+        """List the returns of one of one's own orders, newest first: all, or so many at a time."""
         order = await order_of(self._shop, caller, order_id, key)
         found = await self._shop.returns.of_order(order.order_id)
-        return ReturnsShown([return_shown(back) for back in found])
+        page, after = page_of(found, lambda each: each.return_id, limit, cursor)
+        return ReturnsShown([return_shown(back) for back in page], after)
 
     async def return_sent(
         self,

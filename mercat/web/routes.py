@@ -355,7 +355,11 @@ def _api(shop: Shop, served: Served) -> list[Endpoint]:
             handler = audited.wrap(route.name, endpoint.path, handler)
         if route.verb != "GET" and route.name not in UNKEYED:
             handler = replays.wrap(
-                route.name, handler, anybody=route.needs == "nobody", secret=route.name in SECRET
+                route.name,
+                handler,
+                usual=route.status,
+                anybody=route.needs == "nobody",
+                secret=route.name in SECRET,
             )
         if route.location:
             handler = located(PREFIX + route.location, endpoint.path, handler)

@@ -1,10 +1,11 @@
 """What several answers of the API share. Amounts there are decimals."""
 
 import re
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, TypeVar
 
 import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field
@@ -20,6 +21,8 @@ from mercat.search import PAGE_MAX, IndexedCard, ProductCard, SearchSort, produc
 from mercat.web.cache import soonest
 
 LIMIT_MAX = 100
+Item = TypeVar("Item")
+Name = TypeVar("Name", bound=int)
 _CARDS_CACHED_MAX = 20_000
 PageLimit = Annotated[int, Meta(ge=1, le=LIMIT_MAX)]
 PageNumber = Annotated[int, Meta(ge=1, le=PAGE_MAX, description="Beyond the last page there is the cursor.")]
@@ -109,6 +112,23 @@ def utc(moment: datetime | None) -> datetime | None:
     if moment is None:
         return None
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+
+
+def page_of(
+    found: Sequence[Item], named: Callable[[Item], Name], limit: int | None, cursor: Name | None
+) -> tuple[list[Item], Name | None]:
+    """Cut a page out of a list that is short and read whole: what comes after `cursor`, and the next one.
+
+    Without a limit it is all of it. Invalid where what the cursor names is there no longer."""
+    begin = 0
+    if cursor is not None:
+        names = [named(each) for each in found]
+        if cursor not in names:
+            raise Invalid("This list has changed meanwhile. Ask for its beginning.", pointer="/cursor")
+        begin = names.index(cursor) + 1
+    end = len(found) if limit is None else begin + limit
+    page = list(found[begin:end])
+    return page, named(page[-1]) if page and end < len(found) else None
 
 
 class Paging(Filters):

@@ -11,6 +11,7 @@ from starlette.responses import RedirectResponse, Response
 from mercat import money
 from mercat.kit import clock, codec
 from mercat.kit.http import Answer
+from mercat.kit.refusals import NotFound
 from mercat.search import (
     AttributeFilters,
     Explanation,
@@ -170,7 +171,7 @@ class SearchApi:
                 price_min=low,
                 price_max=high,
                 brand=ask.brand,
-                category=ask.category,
+                category=[await self._slug_of(each) for each in ask.category],
                 rating_min=ask.rating_min,
                 in_stock=ask.in_stock,
                 attributes=ask.attributes,
@@ -193,6 +194,16 @@ class SearchApi:
         if ask.q:
             answer.headers[SHOWN] = header
         return answer
+
+    async def _slug_of(self, slug: str) -> str:
+        """Say what a category is called now: one that was renamed or merged finds what it has become."""
+        try:
+            await self._categories.find(slug)
+        except CategoryMoved as moved:
+            return moved.slug
+        except NotFound:
+            pass  # it finds nothing
+        return slug
 
     def _known(self, found: SearchResults) -> tuple[SearchResults, ShownCards, str]:
         """Return the public cards of results, and what is counted of them. Search answers a repeated query

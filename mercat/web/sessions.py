@@ -31,6 +31,7 @@ from mercat.web.forms import Form, FormErrors, local_path, read_form
 from mercat.web.optional import unless_away
 from mercat.web.pages import Pages
 from mercat.web.router import Endpoint, PublicRoute
+from mercat.web.schemas import PageLimit, page_of
 from mercat.web.session import (
     agent_of,
     caller_of,
@@ -78,6 +79,7 @@ class SessionShown(Struct, frozen=True):
 
 class SessionsShown(Struct, frozen=True):
     sessions: list[RunningSession]
+    next_cursor: SessionId | None
 
 
 class SessionEnded(Struct, frozen=True):
@@ -121,9 +123,16 @@ class SessionsApi:
         """Show who this session is."""
         return Me(caller.user_id, caller.name, caller.email, sorted(caller.roles), caller.seller_id)
 
-    async def sessions(self, caller: Caller, request: Request) -> SessionsShown:
-        """List where one is signed in, the newest first."""
-        return SessionsShown(await self._shop.accounts.sessions(caller.user_id, token_of(request)))
+    async def sessions(
+        self,
+        caller: Caller,
+        request: Request,
+        limit: PageLimit | None = None,
+        cursor: SessionId | None = None,
+    ) -> SessionsShown:
+        """List where one is signed in, the newest first: all, or so many at a time."""
+        found = await self._shop.accounts.sessions(caller.user_id, token_of(request))
+        return SessionsShown(*page_of(found, lambda each: each.session_id, limit, cursor))
 
     async def end_session(self, caller: Caller, session_id: SessionId) -> SessionEnded:
         """End one of one's own sessions."""

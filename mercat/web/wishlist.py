@@ -14,7 +14,7 @@ from mercat.web.forms import Form, FormErrors, id_of, read_form
 from mercat.web.here import ChosenCountry, chosen_country, documents_in
 from mercat.web.pages import Pages
 from mercat.web.router import Endpoint, PublicRoute
-from mercat.web.schemas import ProductCardShown, card
+from mercat.web.schemas import PageLimit, ProductCardShown, card, page_of
 from mercat.web.session import caller_of, member_of
 from mercat.wishlist import FIRST_NAME, Item, NamedList, PriceSeen, WishlistName
 
@@ -33,6 +33,7 @@ class Wished(Struct, frozen=True):
 
 class WishlistShown(Struct, frozen=True):
     items: list[WishShown]
+    next_cursor: ProductId | None
 
 
 class NamedListShown(Struct, frozen=True):
@@ -47,6 +48,7 @@ class NamedListShown(Struct, frozen=True):
 
 class ListsShown(Struct, frozen=True):
     wishlists: list[NamedListShown]
+    next_cursor: WishlistId | None
 
 
 class NewList(Struct, frozen=True):
@@ -77,9 +79,17 @@ class WishlistApi:
     def __init__(self, shop: Shop) -> None:
         self._shop = shop
 
-    async def wishlist(self, caller: Caller, country: ChosenCountry = "") -> WishlistShown:
-        """List what one keeps to find again, the newest first."""
-        return WishlistShown(await _shown(self._shop, await _items(self._shop, caller), country))
+    async def wishlist(
+        self,
+        caller: Caller,
+        country: ChosenCountry = "",
+        limit: PageLimit | None = None,
+        cursor: ProductId | None = None,
+    ) -> WishlistShown:
+        """List what one keeps to find again, the newest first: all, or so many at a time."""
+        found = await _items(self._shop, caller)
+        page, after = page_of(found, lambda each: each.product_id, limit, cursor)
+        return WishlistShown(await _shown(self._shop, page, country), after)
 
     async def wish(self, caller: Caller, product_id: ProductId) -> Wished:
         """Keep a product. Once more changes nothing."""
@@ -91,10 +101,13 @@ class WishlistApi:
         await self._shop.wishlist.drop(caller.user_id, product_id)
         return Wished(product_id, False)
 
-    async def wishlists(self, caller: Caller) -> ListsShown:
-        """List one's wishlists; the first is there for everybody."""
+    async def wishlists(
+        self, caller: Caller, limit: PageLimit | None = None, cursor: WishlistId | None = None
+    ) -> ListsShown:
+        """List one's wishlists: all, or so many at a time. The first is there for everybody."""
         found = await self._shop.wishlist.lists(caller.user_id)
-        return ListsShown([_list_shown(self._shop, each) for each in found])
+        page, after = page_of(found, lambda each: each.wishlist_id, limit, cursor)
+        return ListsShown([_list_shown(self._shop, each) for each in page], after)
 
     async def add_wishlist(self, caller: Caller, wishlist: NewList) -> NamedListShown:
         """Make another list."""

@@ -59,6 +59,8 @@ async def test_an_address_has_the_form_of_its_country(house, country, region, po
         ({"postal_code": "1234"}, "/postal_code"),
         ({"postal_code": ""}, "/postal_code"),
         ({"country": "GB", "region": None, "postal_code": "12345"}, "/postal_code"),
+        ({"country": "QQ", "region": None}, "/country"),
+        ({"country": "UK", "region": None, "postal_code": "SW1A 1AA"}, "/country"),
         ({"name": "\u200b\u2060"}, "/name"),
         ({"line1": "1 Lane\u202egnal"}, "/line1"),
         ({"city": "Bos\x07ton"}, "/city"),
@@ -105,14 +107,14 @@ async def test_one_address_is_the_default(house):
 
     first = (await ann.api("POST", "/addresses", 201, HOME))["address_id"]
     second = (await ann.api("POST", "/addresses", 201, {**HOME, "line1": "2 Lane"}))["address_id"]
-    assert await defaults() == [True, False]
-    assert (await ann.api("PATCH", f"/addresses/{second}", 200, {"default": True}))["default"]
     assert await defaults() == [False, True]
+    assert (await ann.api("PATCH", f"/addresses/{second}", 200, {"default": True}))["default"]
+    assert await defaults() == [True, False]
     await ann.api("POST", "/addresses", 201, {**HOME, "line1": "3 Lane", "default": True})
-    assert await defaults() == [False, False, True]
+    assert await defaults() == [True, False, False]
     await ann.api("PATCH", f"/addresses/{first}", 200, {"default": True})
     await ann.api("DELETE", f"/addresses/{first}", 200)
-    assert await defaults() == [True, False]
+    assert await defaults() == [False, True]
 
 
 async def test_the_cap_on_addresses_has_a_way_back(house):
@@ -149,16 +151,39 @@ async def test_a_card_is_made_the_default_and_removed_by_its_owner_alone(house):
         listed = (await ann.api("GET", "/payment-methods", 200))["payment_methods"]
         return [each["default"] for each in listed]
 
-    assert await defaults() == [True, False]
+    assert await defaults() == [False, True]
     path = f"/payment-methods/{cards[1]}"
     assert (await ann.api("PATCH", path, 200, {"default": True}))["default"]
-    assert await defaults() == [False, True]
-    await ann.api("PATCH", path, 200, {"default": False})
     assert await defaults() == [True, False]
+    await ann.api("PATCH", path, 200, {"default": False})
+    assert await defaults() == [False, True]
     await bob.api("PATCH", path, 404, {"default": True})
     await bob.api("DELETE", path, 404)
     await ann.api("DELETE", path, 200)
     await ann.api("DELETE", path, 404)
     again = {"token": "tok_declined", "default": True}
     await ann.api("POST", "/payment-methods", 201, again)
-    assert await defaults() == [False, True]
+    assert await defaults() == [True, False]
+
+
+async def test_addresses_come_newest_first_and_so_many_at_a_time(house):
+    ann = await house.member()
+    made = [(await ann.api("POST", "/addresses", 201, HOME))["address_id"] for _ in range(3)]
+    first = await ann.api("GET", "/addresses?limit=2", 200)
+    assert [each["address_id"] for each in first["addresses"]] == made[:0:-1]
+    rest = await ann.api("GET", f"/addresses?limit=2&cursor={first['next_cursor']}", 200)
+    assert ([each["address_id"] for each in rest["addresses"]], rest["next_cursor"]) == (made[:1], None)
+    everything = await ann.api("GET", "/addresses", 200)
+    assert ([each["address_id"] for each in everything["addresses"]], everything["next_cursor"]) == (
+        made[::-1],
+        None,
+    )
+    await ann.api("DELETE", f"/addresses/{made[1]}", 200)
+    lost = await ann.api("GET", f"/addresses?cursor={made[1]}", 422)
+    assert lost["pointer"] == "/cursor"
+
+
+async def test_an_address_of_more_letters_than_mail_carries_is_none(house):
+    asked = {"email": f"{'a' * 65}@shop.example", "password": "Walking-Otter-7", "name": "Ann"}
+    refused = await (await house.visitor()).api("POST", "/accounts", 422, asked)
+    assert refused["pointer"] == "/email"

@@ -14,6 +14,10 @@ from mercat.web.routes import PREFIX
 pytestmark = pytest.mark.valkeys
 
 KEY = "a1b2c3d4"
+PIXEL = b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg=="
+)
+"""A picture, as PNG."""
 
 
 async def send(person, page, path, **typed):
@@ -123,6 +127,7 @@ async def test_a_secret_is_told_again_to_the_same_key_and_kept_nowhere(
     answers = [await person.post(f"{PREFIX}{path}", json=asked, headers=headers) for _ in range(2)]
     first, second = (ok(each, 201) for each in answers)
     assert first == second
+    assert answers[1].headers["idempotent-replayed"] == "true"
     assert await db.fetchval(f"select count(*) from {counted}") == 1
     kept = [key async for key in stored(people.shop)]
     assert kept
@@ -149,3 +154,29 @@ async def stored(shop):
     for key in await names_in(shop.host.store, "*once:*"):
         value = await shop.host.store.do("GET", key)
         yield value.decode() + b64decode(json.loads(value)["body"]).decode()
+
+
+@pytest.mark.parametrize(
+    ("path", "content", "status", "counted"),
+    [
+        ("/media", PIXEL, 201, "media.medium"),
+        ("/seller/imports", b"title,price\nMug,5\n", 202, "sellers.import"),
+    ],
+)
+async def test_a_file_that_is_sent_again_is_the_same_whatever_parts_its_form(
+    people, db, path, content, status, counted
+):
+    async def send(content, boundary):
+        kind = f"multipart/form-data; boundary={boundary}"
+        head = b'Content-Disposition: form-data; name="file"; filename="a"'
+        parts = b"\r\n".join((f"--{boundary}".encode(), head, b"", content, f"--{boundary}--".encode(), b""))
+        headers = {"idempotency-key": "k-1", "content-type": kind}
+        return await people.seller.post(f"{PREFIX}{path}", content=parts, headers=headers)
+
+    made, again = await send(content, "one"), await send(content, "another")
+    assert (made.status_code, again.status_code) == (status, status), (made.text, again.text)
+    assert again.content == made.content
+    assert again.headers["idempotent-replayed"] == "true"
+    assert await db.fetchval(f"select count(*) from {counted}") == 1
+    other = await send(content + b"\n", "one")
+    assert (other.status_code, other.json()["code"]) == (422, "key_reused")

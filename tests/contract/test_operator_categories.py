@@ -62,9 +62,23 @@ async def test_a_category_is_renamed_moved_and_merged_and_its_products_and_addre
         await until(so)
 
     await counted(phones=3, cases=2, gadgets=1, gadgets_cases=1)
+    reduced = await people.operator.post(
+        f"{PREFIX}/operator/promotions",
+        json={"name": "Off", "when": {"category": ["cases", "phones"]}, "then": {"percent": 10}},
+    )
+    promotion_id = reduced.json()["promotion_id"]
+
+    async def is_for(*slugs):
+        async def so():
+            answer = await people.operator.get(f"{PREFIX}/operator/promotions/{promotion_id}")
+            return answer.json()["when"] == {"category": [*slugs]}
+
+        await until(so)
+
     renamed = await change(people, phones["category_id"], name="Telephones")
     assert (renamed.status_code, renamed.json()["slug"]) == (200, "telephones")
     await counted(telephones=3, cases=2, phones=0)
+    await is_for("cases", "telephones")
     for path, lead in (
         ("/c/phones?sort=newest", "/c/telephones?sort=newest"),
         (f"{PREFIX}/products?category=phones&limit=5", "?limit=5&category=telephones"),
@@ -74,6 +88,8 @@ async def test_a_category_is_renamed_moved_and_merged_and_its_products_and_addre
         assert answer.headers["location"] == lead
     followed = await people.nobody.get(f"{PREFIX}/products?category=phones", follow_redirects=True)
     assert followed.json()["total"] == 3
+    found = await people.nobody.get(f"{PREFIX}/search?filters[category]=phones")
+    assert found.json()["total"] == 3
 
     assert (await change(people, cases["category_id"], parent_id=None)).status_code == 200
     await counted(telephones=1, cases=2)
@@ -86,6 +102,7 @@ async def test_a_category_is_renamed_moved_and_merged_and_its_products_and_addre
     merged = await change(people, phones["category_id"], merge_into=gadgets["category_id"])
     assert merged.json()["category_id"] == gadgets["category_id"]
     await counted(gadgets=4, gadgets_cases=3, telephones=0, cases=0)
+    await is_for("gadgets", "gadgets-cases")
     for former in ("phones", "telephones"):
         assert (await people.nobody.get(f"/c/{former}")).headers["location"] == "/c/gadgets"
     assert (await people.nobody.get("/c/cases")).headers["location"] == "/c/gadgets-cases"

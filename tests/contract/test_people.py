@@ -135,6 +135,15 @@ async def test_two_steps_are_set_up_and_asked_for(house):
     assert once["code"] == "wrong_code", "a code is good once"
 
 
+async def test_right_codes_are_no_guesses(house):
+    _, _, codes = await with_two_steps(house)
+    for code in codes[:7]:
+        await (await house.visitor()).api("POST", "/sessions", 201, {**credentials(ANN), "code": code})
+    wrong = {**credentials(ANN), "code": "000000"}
+    for status in (401, 401, 401, 401, 401, 429):
+        await (await house.visitor()).api("POST", "/sessions", status, wrong)
+
+
 async def test_who_does_not_know_the_password_is_not_told_of_two_steps(house):
     await with_two_steps(house)
     wrong = {**credentials(ANN), "password": "wrong horse"}

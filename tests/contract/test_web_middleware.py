@@ -87,7 +87,11 @@ class Shop:
         router = Router(
             [
                 *(
-                    Endpoint(route.verb, f"/api/v1{route.path}", replays.wrap(route.name, handler))
+                    Endpoint(
+                        route.verb,
+                        f"/api/v1{route.path}",
+                        replays.wrap(route.name, handler, usual=route.status),
+                    )
                     for route, handler in zip(API, served, strict=True)
                 ),
                 Endpoint("GET", "/stream", stream),

@@ -324,6 +324,12 @@ async def test_bad_parameters(people: Any) -> None:
                 assert said.json()["pointer"] == f"/{name}", (named(route), name, odd, said.text)
 
 
+async def test_every_route_refuses_parameters_that_it_does_not_know(people: Any) -> None:
+    for route in TABLE:
+        said = await send(who_may(people, route), route, params=[("nonsense", "1")])
+        assert (said.status_code, said.json()["pointer"]) == (422, "/nonsense"), (named(route), said.text)
+
+
 async def test_bad_bodies(people: Any) -> None:
     for route in TABLE:
         if not route.body:

@@ -28,6 +28,8 @@ async def test_an_order_is_found_by_number_id_mail_name_and_tracking_number(town
     for words in (number, number.removeprefix("M-"), order["order_id"], mail.upper(), "zyxwina_ o'op"):
         assert await found(q=words) == [order["order_id"]], words
     assert order["order_id"] in await found(q=tracked.lower())
+    account = (await mia.get("/account"))["name"]
+    assert await found(q=account) == [order["order_id"]], "of whose account, whoever it goes to"
     assert await found(q="zyxwinax") == []
     assert await found(q="%") == []
     assert await found(q="nobody@example.com") == []

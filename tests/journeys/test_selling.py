@@ -90,6 +90,20 @@ async def test_what_a_seller_changes_is_found_within_a_second(town, bea):
     assert max(times) < 1, times
 
 
+async def test_a_draft_is_nobodys_to_see_or_to_buy(town, bea):
+    tea = await bea.lists(status="draft")
+    gus = await town.guest()
+    for verb, path, body in (
+        ("GET", f"/products/{tea['product_id']}", None),
+        ("POST", "/cart/items", {"offer_id": tea["offer_id"], "quantity": 1}),
+        ("POST", "/cart/items", {"product_id": tea["product_id"], "quantity": 1}),
+    ):
+        assert (await gus.ask(verb, path, body)).status_code == 404, path
+    ok(await bea.ask("PATCH", f"/seller/offers/{tea['offer_id']}", {"status": "active"}))
+    assert (await town.nobody.get(f"/products/{tea['product_id']}"))["price"]
+    await gus.puts(tea["offer_id"])
+
+
 async def test_a_product_page_says_within_a_moment_that_the_last_one_went(town, bea):
     tea = await bea.lists(quantity=1)
     path = f"/products/{tea['product_id']}"

@@ -16,6 +16,7 @@ from mercat.web.forms import Form, FormErrors, id_of, read_form
 from mercat.web.idempotency import form_key, key_of
 from mercat.web.pages import Pages
 from mercat.web.router import Endpoint, PublicRoute
+from mercat.web.schemas import PageLimit, page_of
 
 _SCOPES: dict[Scope, str] = {
     "catalog:read": "Read products and offers",
@@ -29,6 +30,7 @@ _SCOPES: dict[Scope, str] = {
 
 class ApiKeysShown(Struct, frozen=True):
     api_keys: list[ApiKey]
+    next_cursor: ApiKeyId | None
 
 
 class KeyEnded(Struct, frozen=True):
@@ -56,9 +58,12 @@ class ApiKeysApi:
             seller_id_of(caller), caller.user_id, asked, f"api/{key}" if key else ""
         )
 
-    async def api_keys(self, caller: Caller) -> ApiKeysShown:
-        """List one's own keys, the newest first, and when each was used last."""
-        return ApiKeysShown(await self._shop.accounts.api_keys(seller_id_of(caller)))
+    async def api_keys(
+        self, caller: Caller, limit: PageLimit | None = None, cursor: ApiKeyId | None = None
+    ) -> ApiKeysShown:
+        """List one's own keys, the newest first, and when each was used last: all, or so many at a time."""
+        found = await self._shop.accounts.api_keys(seller_id_of(caller))
+        return ApiKeysShown(*page_of(found, lambda each: each.api_key_id, limit, cursor))
 
     async def end_api_key(self, caller: Caller, api_key_id: ApiKeyId) -> KeyEnded:
         """End a key, at once."""

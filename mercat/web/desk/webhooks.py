@@ -18,7 +18,7 @@ from mercat.web.forms import Form, FormErrors, id_of, read_form
 from mercat.web.idempotency import form_key, key_of
 from mercat.web.pages import Pages
 from mercat.web.router import Endpoint, PublicRoute
-from mercat.web.schemas import PageLimit
+from mercat.web.schemas import PageLimit, page_of
 from mercat.webhooks import WEBHOOK_EVENTS, Delivery, DeliveryStatus, EventName, NewWebhook, WebhookUrl
 
 _SAID = {
@@ -39,6 +39,7 @@ class WebhookShown(Struct, frozen=True):
 
 class WebhooksShown(Struct, frozen=True):
     webhooks: list[WebhookShown]
+    next_cursor: WebhookId | None
 
 
 class WebhookCreated(Struct, frozen=True):
@@ -78,14 +79,18 @@ class SellerWebhooksApi:
     def __init__(self, shop: Shop) -> None:
         self._shop = shop
 
-    async def webhooks(self, caller: Caller) -> WebhooksShown:
-        """List one's webhooks, the newest first."""
+    async def webhooks(
+        self, caller: Caller, limit: PageLimit | None = None, cursor: WebhookId | None = None
+    ) -> WebhooksShown:
+        """List one's webhooks, the newest first: all, or so many at a time."""
         found = await self._shop.webhooks.of_seller(seller_id_of(caller))
+        page, after = page_of(found, lambda each: each.webhook_id, limit, cursor)
         return WebhooksShown(
             [
                 WebhookShown(each.webhook_id, each.url, each.events, each.made_at, each.gone_at is None)
-                for each in found
-            ]
+                for each in page
+            ],
+            after,
         )
 
     async def add_webhook(self, caller: Caller, webhook: NewWebhook, request: Request) -> WebhookCreated:

@@ -231,7 +231,18 @@ async def _like(shop: Shop, words: str, before: OrderId | None, limit: int) -> l
         pass
     if "@" in words:
         return await shop.notifications.orders_of(words, before, limit)
-    return await shop.fulfilment.orders_like(words, before, limit)
+    return await shop.fulfilment.orders_like(words, before, limit) or await _of_people(
+        shop, words, before, limit
+    )
+
+
+async def _of_people(shop: Shop, words: str, before: OrderId | None, limit: int) -> list[OrderId]:
+    """Find the orders of who has an account, by how any word of their name begins."""
+    people = [each.user_id for each in await shop.accounts.find_people(words)]
+    if not people:
+        return []
+    page = await shop.orders.list_of(people, limit=limit, cursor=str(before) if before else None)
+    return [each.order_id for each in page.orders]
 
 
 def _first(day: date | None) -> OrderId | None:
