@@ -94,6 +94,8 @@ class OrderEventShown(Struct, frozen=True):
     status: str
     by: str
     at: datetime
+    shipment_id: str | None = None
+    """The parcel that was shipped or delivered: one of the order's `shipments`."""
 
 
 class OrderShown(Struct, frozen=True, kw_only=True):
@@ -173,7 +175,10 @@ async def order_shown(shop: Shop, order: Order) -> OrderShown:
         payments=[part for payment in payments for part in payment_parts(payment)],
         refunds=refunds,
         shipments=[shipment_shown(shipment) for shipment in shipments],
-        history=[OrderEventShown(past.what, past.who, past.at) for past in order.history],
+        history=[
+            OrderEventShown(past.what, past.who, past.at, past.detail.get("shipment_id"))
+            for past in order.history
+        ],
     )
 
 

@@ -16,7 +16,7 @@ from mercat.ids import OfferId, OrderId, SellerId, number_shown, parse_number
 from mercat.inventory import Line
 from mercat.kit.refusals import Refusal
 from mercat.kit.rpc import Caller
-from mercat.orders import Order, OrderLineView, OrderNumber
+from mercat.orders import Happening, Order, OrderLineView, OrderNumber
 from mercat.payments import Payment
 from mercat.quantity import QUANTITY_MAX
 from mercat.shop import Shop
@@ -274,7 +274,7 @@ class OrderPages:
             some_shipped=any(line.shipped or line.cancelled for line in order.lines),
             returnable=any(line.delivered > line.returned + line.coming_back for line in order.lines),
             returns=returns,
-            way=_way(order),
+            way=_way(order, shipments, names),
             refused=refused,
             undelivered=await self._undelivered(order_id),
         )
@@ -343,25 +343,45 @@ class OrderPages:
         return self._pages.redirect(request, f"/cart?left_out={left_out}" if left_out else "/cart")
 
 
-def _way(order: Order) -> list[TimelineStep]:
+_SAID = {
+    "confirmed": "Ordered and paid",
+    "refunded": "Money was paid back",
+    "shipped": "A parcel was shipped",
+    "delivered": "A parcel arrived",
+    "return_asked": "You asked to send something back",
+    "return_approved": "A return was approved",
+    "return_refused": "A return was refused",
+    "return_dropped": "A return was closed",
+    "return_sent": "You sent something back",
+    "returned": "Something came back",
+    "return_refunded": "What came back was paid back",
+}
+
+
+def _said(past: Happening, senders: dict[str, str], names: dict[SellerId, str], *, is_end: bool) -> str:
+    """Say what happened, and who did it where that is not plain; `is_end`: nothing of the order is left."""
+    sender = senders.get(str(past.detail.get("shipment_id")))
+    match past.what:
+        case "shipped" if sender:
+            return f"{sender} shipped a parcel"
+        case "delivered" if sender:
+            return f"The parcel from {sender} arrived"
+        case "cancelled":
+            sellers = [names.get(part["seller_id"], "") for part in past.detail.get("parts", [])]
+            seller = " and ".join(filter(None, sellers)) or "A seller"
+            who = {"shopper": "You", "seller": seller}.get(past.who, "The shop")
+            return f"{who} cancelled {'the order' if is_end else 'something'}"
+        case _:
+            return _SAID.get(past.what, rendering.state(past.what))
+
+
+def _way(order: Order, shipments: list[Shipment], names: dict[SellerId, str]) -> list[TimelineStep]:
     """List what happened to the order, and what is still to come."""
-    said = {
-        "confirmed": "Ordered and paid",
-        "cancelled": "Something was cancelled" if order.status != "cancelled" else "Cancelled",
-        "refunded": "Money was paid back",
-        "shipped": "A parcel was shipped",
-        "delivered": "A parcel arrived",
-        "return_asked": "You asked to send something back",
-        "return_approved": "A return was approved",
-        "return_refused": "A return was refused",
-        "return_dropped": "A return was closed",
-        "return_sent": "You sent something back",
-        "returned": "Something came back",
-        "return_refunded": "What came back was paid back",
-    }
+    senders = {str(each.shipment_id): names.get(each.seller_id, "") for each in shipments}
+    ends = [past for past in order.history if past.what == "cancelled" and order.status == "cancelled"][-1:]
     steps = [
         TimelineStep(
-            said.get(past.what, rendering.state(past.what)),
+            _said(past, senders, names, is_end=past in ends),
             past.at,
             tone="bad" if past.what == "cancelled" else "",
         )

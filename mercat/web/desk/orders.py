@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, cast, get_args
+from urllib.parse import urlencode
 
 from msgspec import Struct
 from starlette.requests import Request
@@ -191,9 +192,10 @@ class SellerOrderPages:
         status: int = 200,
         ship_form: Form | None = None,
         track_form: Form | None = None,
+        back: str = "",
     ) -> Response:
         _, seller_id = await seller_of(request)
-        query: Mapping[str, str] = request.query_params if request.method == "GET" else {"status": _ALL}
+        query: str | Mapping[str, str] = request.query_params if request.method == "GET" else back
         chosen, after = choice(query, _ORDERS), choice(query, AFTER).get("after", "")
         orders = await self._orders(seller_id, chosen, id_of(after, OrderId) if after else None, A_PAGE)
         last = orders[-1].order_id if len(orders) == A_PAGE else None
@@ -210,6 +212,7 @@ class SellerOrderPages:
             status,
             orders=[_order_row(order, numbers) for order in orders],
             chosen=chosen,
+            back=urlencode(chosen | choice(query, AFTER)),
             asked=bool(chosen.get("q")),
             words_max=CHOICE_MAX,
             tabs=[
@@ -268,13 +271,14 @@ class SellerOrderPages:
         asked = read_packed(form, Ship, "Pack at least one thing.", order_id=str(order_id))
         if isinstance(asked, FormErrors):
             shown = Form((Ship, PackedQuantity), form, asked, at=order_id)
-            return await self.orders(request, None, 422, ship_form=shown)
+            return await self.orders(request, None, 422, ship_form=shown, back=form.get("back", ""))
         try:
             await self._shop.checkout.ship(caller, asked)
         except Refusal as refused:
             shown = Form((Ship, PackedQuantity), form, at=order_id)
-            return await self.orders(request, message_of(refused), refused.status, ship_form=shown)
-        return self._pages.redirect(request, "/desk/orders?status=all&said=shipped")
+            back = form.get("back", "")
+            return await self.orders(request, message_of(refused), refused.status, ship_form=shown, back=back)
+        return self._pages.redirect(request, _back_to(form, "shipped"))
 
     async def mark(self, request: Request) -> Response:
         form = await self._pages.form(request)
@@ -283,13 +287,16 @@ class SellerOrderPages:
         seen = read_form(form, Track)
         if isinstance(seen, FormErrors):
             shown = Form(Track, form, seen, at=shipment_id)
-            return await self.orders(request, None, 422, track_form=shown)
+            return await self.orders(request, None, 422, track_form=shown, back=form.get("back", ""))
         try:
             await self._shop.checkout.track(caller, shipment_id, seen)
         except Refusal as refused:
             shown = Form(Track, form, at=shipment_id)
-            return await self.orders(request, message_of(refused), refused.status, track_form=shown)
-        return self._pages.redirect(request, "/desk/orders?status=all&said=marked")
+            back = form.get("back", "")
+            return await self.orders(
+                request, message_of(refused), refused.status, track_form=shown, back=back
+            )
+        return self._pages.redirect(request, _back_to(form, "marked"))
 
 
 _HEAD = [
@@ -359,6 +366,11 @@ def _order_row(order: SellerOrder, numbers: Mapping[int, str]) -> dict[str, Any]
             for parcel in order.shipments
         ],
     }
+
+
+def _back_to(form: Mapping[str, str], said: str) -> str:
+    """Lead back to the list that was shown, which says what was done."""
+    return link("/desk/orders", choice(form.get("back", ""), _ORDERS | AFTER), said=said)
 
 
 def _following(status: ParcelStatus) -> list[ParcelStatus]:
