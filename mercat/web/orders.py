@@ -323,6 +323,9 @@ class OrderPages:
             number=number_shown(order.number) or order.order_id,
             order_key=f"?key={key}" if key else "",
             lines=[(line, n) for line in order.lines if (n := wanted.get(line.order_line_id))],
+            rest=any(
+                line.quantity - line.cancelled > wanted.get(line.order_line_id, 0) for line in order.lines
+            ),
             reason=ask.reason,
             owed=owed,
             sums=sums_of(owed),

@@ -426,7 +426,8 @@ def _charts(sales: ReportAnswer, funnel: ReportAnswer, currency: str) -> list[Ch
         chart(
             "conversion",
             "Conversion",
-            f"{funnel.totals['conversion']:.1%} of {funnel.totals['visits']:,} visits",
+            f"{funnel.totals['conversion']:.1%} of {funnel.totals['visits']:,} "
+            f"{'visit' if funnel.totals['visits'] == 1 else 'visits'}",
             [_short(row["day"]) for row in funnel.rows],
             [row["conversion"] for row in funnel.rows],
             [row["conversion"] for row in funnel_before],
