@@ -268,6 +268,8 @@ class OrderPages:
             email=order.email,
             moving=order.status in ("confirmed", "partially_shipped", "shipped"),
             parcels=_parcels(order, shipments, names),
+            fetched=[part for part in order.parts if part.pickup_name],
+            names=names,
             cancellable=[line for line in order.lines if line.left],
             form=form or Form((CancelBody, PackedQuantity)),
             once=form_key({}),

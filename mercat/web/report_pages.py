@@ -96,12 +96,12 @@ class Today(NamedTuple):
 
 
 class RowsShown(NamedTuple):
-    """Which rows of a report stand on a page; `cut_off`: there are more than `count`."""
+    """Which rows of a report stand on a page; `cut_off`: there are more than `total`."""
 
     page: int
     pages: int
     first: int
-    count: int
+    total: int
     cut_off: bool
     url: Callable[[int], str]
 
@@ -295,6 +295,10 @@ class ReportPages:
             each for row in report.rows[:1] for each in row if each not in _HIDDEN and each != "product_id"
         ]
         head = [each for each in head if each != "seller_id" or "name" not in head]
+
+        def at_page(number: int) -> str:
+            return f"{path}/{name}?{urlencode(chosen | {'page': str(number)})}"
+
         pages = max(1, -(-len(report.rows) // _A_PAGE))
         page = number_in(asked.get("page"), 1, 1, pages)
         on_page = report.rows[(page - 1) * _A_PAGE : page * _A_PAGE]
@@ -307,7 +311,7 @@ class ReportPages:
                 (page - 1) * _A_PAGE + 1,
                 len(report.rows),
                 len(report.rows) == ask.limit,
-                lambda page: f"{path}/{name}?{urlencode(chosen | {'page': str(page)})}",
+                at_page,
             ),
             "sums": [(_heading(each), self._words(each, report.totals.get(each))) for each in _sums(report)],
             "before": _before(report, self._words),

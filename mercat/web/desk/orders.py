@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from mercat import ids, money
 from mercat.checkout import Ship, Track
-from mercat.fulfilment import ParcelStatus, SellerOrder, SellerSort, SellerStatus, SellerTab
+from mercat.fulfilment import ParcelStatus, PickupPoint, SellerOrder, SellerSort, SellerStatus, SellerTab
 from mercat.ids import LineId, OfferId, OrderId, ProductId, SellerId, ShipmentId, parse_number
 from mercat.kit.refusals import Refusal
 from mercat.kit.rpc import Caller
@@ -77,6 +77,8 @@ class SellerOrderShown(Struct, frozen=True, kw_only=True):
     currency: str
     lines: list[SellerLineShown]
     shipping_address: dict[str, str]
+    pickup: PickupPoint | None
+    """Where its shopper fetches it, if it is not brought."""
     estimated_delivery: str
     shipments: list[ShipmentShown]
 
@@ -142,10 +144,16 @@ def _order_shown(order: SellerOrder, number: str | None) -> SellerOrderShown:
             )
             for line in order.lines
         ],
-        shipping_address=order.address,
+        shipping_address={n: value for n, value in order.address.items() if not n.startswith("pickup_")},
+        pickup=_pickup(order),
         estimated_delivery=order.estimated_delivery,
         shipments=[shipment_shown(shipment) for shipment in order.shipments],
     )
+
+
+def _pickup(order: SellerOrder) -> PickupPoint | None:
+    name = order.address.get("pickup_name")
+    return PickupPoint(name, order.address.get("pickup_address", "")) if name else None
 
 
 API = [
@@ -201,8 +209,8 @@ class SellerOrderPages:
         last = orders[-1].order_id if len(orders) == A_PAGE else None
         counts = await self._shop.fulfilment.counts_of_seller(seller_id)
         numbers = await numbers_of(self._shop, (order.order_id for order in orders))
-        back = await self._shop.returns.counts(seller_id)
-        counts[_BACK] = sum(back.get(each, 0) for each in _OPEN_RETURNS)
+        returned = await self._shop.returns.counts(seller_id)
+        counts[_BACK] = sum(returned.get(each, 0) for each in _OPEN_RETURNS)
         return await desk_page(
             self._pages,
             self._shop,
