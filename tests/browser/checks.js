@@ -32,7 +32,7 @@
     for (const id of `${el.getAttribute("aria-describedby") ?? ""} ${el.getAttribute("aria-labelledby") ?? ""}`.trim().split(/\s+/))
       if (id && !document.getElementById(id)) found.push(`${name(el)} refers to ${id}, which is not there`);
 
-  for (const el of document.querySelectorAll("input:not([type=hidden]),select,textarea"))
+  for (const el of document.querySelectorAll("input:not([type=hidden], [hidden]),select,textarea:not([hidden])"))
     if (!el.labels?.length && !el.getAttribute("aria-label")) found.push(`${name(el)} has no label`);
   for (const el of document.querySelectorAll("a[href],button")) {
     const words = el.getAttribute("aria-label") ?? el.textContent.trim();
