@@ -1,6 +1,7 @@
 """Parts of pages that are sent as they change; each look beats, and figures that are old do not."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -55,9 +56,9 @@ async def test_no_more_watch_than_there_are_places():
         return {}
 
     streams = Streams(asyncio.Event(), 1, 0.001)
-    first = streams.answer(parts).body_iterator
-    await anext(first)
+    first: Any = streams.answer(parts)
+    await anext(first.body_iterator)
     with pytest.raises(Overloaded):
         streams.answer(parts)
-    await first.aclose()
+    await first.body_iterator.aclose()
     streams.answer(parts)
