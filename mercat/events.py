@@ -182,6 +182,9 @@ class PartShipping(msgspec.Struct, frozen=True, omit_defaults=True):
     waived: int = 0
     tax: int = 0
     shop_tax: int = 0
+    pickup_name: str = ""
+    """Where its shopper fetches it; nothing where it is brought."""
+    pickup_address: str = ""
 
 
 class SellerCommission(msgspec.Struct, frozen=True):

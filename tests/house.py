@@ -3,6 +3,7 @@
 import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
+from html import unescape
 from typing import Any
 
 import asyncpg
@@ -87,7 +88,8 @@ class Visitor:
         content = await self.page(page)
         form = re.search(rf'<form[^>]*action="{re.escape(action)}".*?</form>', content, re.DOTALL)
         assert form, f"{page} has no form for {action}"
-        hidden = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', form[0]))
+        found = re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', form[0])
+        hidden = {name: unescape(value) for name, value in found}
         answer = await self.http.post(action, data={**hidden, **fields}, follow_redirects=True)
         assert answer.status_code == status, answer.text
         return answer.text

@@ -34,7 +34,7 @@ from mercat.analytics.messages import (
     Verdict,
     ViewName,
 )
-from mercat.analytics.reports import SUMS
+from mercat.analytics.reports import SUMS, groups_of
 from mercat.analytics.service import (
     KEEPER_API,
     Analytics,
@@ -80,6 +80,7 @@ __all__ = [
     "Verdict",
     "ViewName",
     "arm_of",
+    "groups_of",
     "keeper_of",
     "mark",
     "socket_of",

@@ -111,11 +111,16 @@ def make(engine: FactEngine, ask: ReportAsk, now: datetime) -> Made:
     )
 
 
+def groups_of(name: ReportName) -> list[GroupBy]:
+    """List what a report can be made by."""
+    _, groups = _REPORTS[name]
+    return [each for each in groups if each]
+
+
 def check_by(name: ReportName, by: GroupBy | None) -> None:
     """Refuse what a report is not made by."""
-    _, groups = _REPORTS[name]
-    if by is not None and by not in groups:
-        words = ", ".join(each for each in groups if each)
+    if by is not None and by not in groups_of(name):
+        words = ", ".join(groups_of(name))
         raise Invalid(f"The report {name} is made by {words}.", pointer="/by")
 
 

@@ -248,9 +248,12 @@ def deliveries(method: ShippingMethod, totals: Totals) -> list[PartDelivery]:
             waived=part.waived,
             tax=part.tax,
             shop_tax=part.shop_tax,
+            pickup_name=pickup.name if pickup else "",
+            pickup_address=pickup.address if pickup else "",
         )
         for part in totals.parts
         for rate in [rates.get(part.seller_id)]
+        for pickup in [rate.pickup if rate else method.pickup]
     ]
 
 

@@ -132,6 +132,8 @@ class PartRate(Struct, frozen=True, array_like=True):
     estimated_delivery: date
     code: str = ""
     name: str = ""
+    pickup: PickupPoint | None = None
+    """Where it is fetched, if it is not brought."""
 
 
 class ShippingMethod(Struct, frozen=True):

@@ -16,6 +16,7 @@ from mercat.events import (
     OrderLine,
     OrderPlaced,
     ParcelMoved,
+    PartShipping,
     UnitsCancelled,
 )
 from mercat.fulfilment import days, zones
@@ -251,7 +252,7 @@ class Fulfilment:
             for line in event.lines:
                 if line.order_line_id not in by_letter:
                     by_seller[line.seller_id].append(line)
-            address = codec.inner_text(event.address)
+            fetched = {part.seller_id: _fetched_at(part) for part in event.part_shipping or ()}
             rows += [
                 (
                     seller,
@@ -259,7 +260,7 @@ class Fulfilment:
                     event.placed_at,
                     event.currency,
                     codec.inner_text([_line(line) for line in lines]),
-                    address,
+                    codec.inner_text(event.address | fetched.get(seller, {})),
                     event.estimated_delivery,
                 )
                 for seller, lines in by_seller.items()
@@ -306,6 +307,13 @@ def _handling(profiles: zones.Profiles, seller_id: SellerId) -> ShippingProfile:
     if own and (own.handling_days is not None or own.cut_off is not None):
         return own
     return profiles.get(SHOP, _PROMPT)
+
+
+def _fetched_at(part: PartShipping) -> dict[str, str]:
+    """Say where a part is fetched, as parts of where it goes."""
+    if not part.pickup_name:
+        return {}
+    return {"pickup_name": part.pickup_name, "pickup_address": part.pickup_address}
 
 
 def _line(line: OrderLine) -> SellerLine:

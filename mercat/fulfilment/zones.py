@@ -140,7 +140,8 @@ def offered(
         for part, each, leaves in zip(parts, ways, leaving, strict=True):
             way = _nearest(each, code)
             day = arrives(leaves, way.rate.days, country)
-            rated.append(PartRate(part.seller_id, way.price, day, way.rate.code, way.rate.name))
+            by = way.rate
+            rated.append(PartRate(part.seller_id, way.price, day, by.code, by.name, by.pickup))
         methods.append(
             ShippingMethod(
                 code=code,

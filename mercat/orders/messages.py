@@ -41,6 +41,9 @@ class PartDelivery(Struct, frozen=True, kw_only=True, omit_defaults=True):
     waived: int = 0
     tax: int = 0
     shop_tax: int = 0
+    pickup_name: str = ""
+    """Where its shopper fetches it; nothing where it is brought."""
+    pickup_address: str = ""
 
 
 Channel = Literal["web", "api"]
@@ -116,6 +119,9 @@ class Part(Struct, frozen=True, kw_only=True):
     shipping: int
     shipping_method: str
     estimated_delivery: date | None
+    pickup_name: str = ""
+    """Where its shopper fetches it; nothing where it is brought."""
+    pickup_address: str = ""
 
 
 class Happening(Struct, frozen=True):

@@ -44,5 +44,6 @@ def decided(row: Any, state: rules.OrderState) -> Owed:
 
 
 def shipping_of(part: PartDelivery) -> PartShipping:
-    """Answer what the delivery of a part costs."""
-    return PartShipping(part.seller_id, part.shipping, part.waived, part.tax, part.shop_tax)
+    """Answer what the delivery of a part costs, and where it is fetched."""
+    money = part.shipping, part.waived, part.tax, part.shop_tax
+    return PartShipping(part.seller_id, *money, part.pickup_name, part.pickup_address)

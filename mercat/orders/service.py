@@ -566,6 +566,8 @@ def _parts(order: Any, lines: list[OrderLineView]) -> list[Part]:
             estimated_delivery=(
                 travels[seller_id].estimated_delivery if travels else order["estimated_delivery"]
             ),
+            pickup_name=travels[seller_id].pickup_name if travels else "",
+            pickup_address=travels[seller_id].pickup_address if travels else "",
         )
         for n, (seller_id, share) in enumerate(shares.items(), 1)
     ]

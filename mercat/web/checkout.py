@@ -90,6 +90,7 @@ class PartMethodShown(Struct, frozen=True, kw_only=True):
     name: str
     price: Amount
     estimated_delivery: date
+    pickup: PickupPoint | None
 
 
 class MethodShown(Struct, frozen=True, kw_only=True):
@@ -187,6 +188,7 @@ class CheckoutApi:
                             name=part.name,
                             price=money.shown(part.price, method.currency),
                             estimated_delivery=part.estimated_delivery,
+                            pickup=part.pickup,
                         )
                         for part in method.parts
                     ],

@@ -9,7 +9,7 @@ from typing import Annotated
 from msgspec import Meta, Struct, structs
 
 from mercat import money
-from mercat.fulfilment import Shipment
+from mercat.fulfilment import PickupPoint, Shipment
 from mercat.ids import LineId, OfferId, OrderId, PaymentId, ProductId, RefundId, SellerId, number_shown
 from mercat.kit.refusals import SignInFirst
 from mercat.kit.rpc import Caller
@@ -55,6 +55,8 @@ class PartShown(Struct, frozen=True, kw_only=True):
     shipping: Amount
     shipping_method: str
     estimated_delivery: date | None
+    pickup: PickupPoint | None
+    """Where its shopper fetches it, if it is not brought."""
     lines: list[OrderLineShown]
     shipments: list[ShipmentShown]
 
@@ -94,6 +96,8 @@ class OrderEventShown(Struct, frozen=True):
     status: str
     by: str
     at: datetime
+    shipment_id: str | None = None
+    """The parcel that was shipped or delivered: one of the order's `shipments`."""
 
 
 class OrderShown(Struct, frozen=True, kw_only=True):
@@ -173,7 +177,10 @@ async def order_shown(shop: Shop, order: Order) -> OrderShown:
         payments=[part for payment in payments for part in payment_parts(payment)],
         refunds=refunds,
         shipments=[shipment_shown(shipment) for shipment in shipments],
-        history=[OrderEventShown(past.what, past.who, past.at) for past in order.history],
+        history=[
+            OrderEventShown(past.what, past.who, past.at, past.detail.get("shipment_id"))
+            for past in order.history
+        ],
     )
 
 
@@ -194,6 +201,7 @@ async def seller_part_shown(shop: Shop, order: Order, seller_id: SellerId) -> Se
         shipping=shown.shipping,
         shipping_method=shown.shipping_method,
         estimated_delivery=shown.estimated_delivery,
+        pickup=shown.pickup,
         lines=shown.lines,
         shipments=shown.shipments,
     )
@@ -208,6 +216,7 @@ def part_shown(order: Order, part: Part, shipments: list[Shipment], name: str) -
         shipping=money.shown(part.shipping, order.currency),
         shipping_method=part.shipping_method,
         estimated_delivery=part.estimated_delivery,
+        pickup=PickupPoint(part.pickup_name, part.pickup_address) if part.pickup_name else None,
         lines=[_line_shown(line, order.currency) for line in order.lines if line.seller_id == part.seller_id],
         shipments=[shipment_shown(each) for each in shipments if each.seller_id == part.seller_id],
     )

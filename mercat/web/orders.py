@@ -16,7 +16,7 @@ from mercat.ids import OfferId, OrderId, SellerId, number_shown, parse_number
 from mercat.inventory import Line
 from mercat.kit.refusals import Refusal
 from mercat.kit.rpc import Caller
-from mercat.orders import Order, OrderLineView, OrderNumber
+from mercat.orders import Happening, Order, OrderLineView, OrderNumber
 from mercat.payments import Payment
 from mercat.quantity import QUANTITY_MAX
 from mercat.shop import Shop
@@ -268,13 +268,15 @@ class OrderPages:
             email=order.email,
             moving=order.status in ("confirmed", "partially_shipped", "shipped"),
             parcels=_parcels(order, shipments, names),
+            fetched=[part for part in order.parts if part.pickup_name],
+            names=names,
             cancellable=[line for line in order.lines if line.left],
             form=form or Form((CancelBody, PackedQuantity)),
             once=form_key({}),
             some_shipped=any(line.shipped or line.cancelled for line in order.lines),
             returnable=any(line.delivered > line.returned + line.coming_back for line in order.lines),
             returns=returns,
-            way=_way(order),
+            way=_way(order, shipments, names),
             refused=refused,
             undelivered=await self._undelivered(order_id),
         )
@@ -323,6 +325,9 @@ class OrderPages:
             number=number_shown(order.number) or order.order_id,
             order_key=f"?key={key}" if key else "",
             lines=[(line, n) for line in order.lines if (n := wanted.get(line.order_line_id))],
+            rest=any(
+                line.quantity - line.cancelled > wanted.get(line.order_line_id, 0) for line in order.lines
+            ),
             reason=ask.reason,
             owed=owed,
             sums=sums_of(owed),
@@ -343,25 +348,45 @@ class OrderPages:
         return self._pages.redirect(request, f"/cart?left_out={left_out}" if left_out else "/cart")
 
 
-def _way(order: Order) -> list[TimelineStep]:
+_SAID = {
+    "confirmed": "Ordered and paid",
+    "refunded": "Money was paid back",
+    "shipped": "A parcel was shipped",
+    "delivered": "A parcel arrived",
+    "return_asked": "You asked to send something back",
+    "return_approved": "A return was approved",
+    "return_refused": "A return was refused",
+    "return_dropped": "A return was closed",
+    "return_sent": "You sent something back",
+    "returned": "Something came back",
+    "return_refunded": "What came back was paid back",
+}
+
+
+def _said(past: Happening, senders: dict[str, str], names: dict[SellerId, str], *, is_end: bool) -> str:
+    """Say what happened, and who did it where that is not plain; `is_end`: nothing of the order is left."""
+    sender = senders.get(str(past.detail.get("shipment_id")))
+    match past.what:
+        case "shipped" if sender:
+            return f"{sender} shipped a parcel"
+        case "delivered" if sender:
+            return f"The parcel from {sender} arrived"
+        case "cancelled":
+            sellers = [names.get(part["seller_id"], "") for part in past.detail.get("parts", [])]
+            seller = " and ".join(filter(None, sellers)) or "A seller"
+            who = {"shopper": "You", "seller": seller}.get(past.who, "The shop")
+            return f"{who} cancelled {'the order' if is_end else 'something'}"
+        case _:
+            return _SAID.get(past.what, rendering.state(past.what))
+
+
+def _way(order: Order, shipments: list[Shipment], names: dict[SellerId, str]) -> list[TimelineStep]:
     """List what happened to the order, and what is still to come."""
-    said = {
-        "confirmed": "Ordered and paid",
-        "cancelled": "Something was cancelled" if order.status != "cancelled" else "Cancelled",
-        "refunded": "Money was paid back",
-        "shipped": "A parcel was shipped",
-        "delivered": "A parcel arrived",
-        "return_asked": "You asked to send something back",
-        "return_approved": "A return was approved",
-        "return_refused": "A return was refused",
-        "return_dropped": "A return was closed",
-        "return_sent": "You sent something back",
-        "returned": "Something came back",
-        "return_refunded": "What came back was paid back",
-    }
+    senders = {str(each.shipment_id): names.get(each.seller_id, "") for each in shipments}
+    ends = [past for past in order.history if past.what == "cancelled" and order.status == "cancelled"][-1:]
     steps = [
         TimelineStep(
-            said.get(past.what, rendering.state(past.what)),
+            _said(past, senders, names, is_end=past in ends),
             past.at,
             tone="bad" if past.what == "cancelled" else "",
         )

@@ -64,7 +64,10 @@ def packing_slip_pdf(shop: str, order: Order, seller_id: SellerId, seller_name: 
     travels = [f"Delivery: {part.shipping_method}"] if part.shipping_method else []
     if part.estimated_delivery:
         travels.append(f"Promised for {rendering.day_of(part.estimated_delivery)}")
-    sheets.beside(["To", *_buyer(order)], [f"Order {number}", _placed(order), *travels])
+    to = _buyer(order)
+    if part.pickup_name:
+        to = [part.pickup_name, part.pickup_address, f"Fetched by {order.address.get('name', 'the buyer')}"]
+    sheets.beside(["To", *to], [f"Order {number}", _placed(order), *travels])
     sheets.gap()
     sheets.beside(["From", seller_name], ["Sold on", shop])
     lines = [line for line in order.lines if line.seller_id == seller_id]

@@ -121,6 +121,11 @@ def moment(when: datetime) -> Markup:
     )
 
 
+def time_of_day(when: datetime) -> str:
+    """Say a time of today to the second: `14:05:09 UTC`."""
+    return when.astimezone(UTC).strftime("%H:%M:%S UTC")
+
+
 def paragraphs(text: str) -> list[str]:
     return [part.strip() for part in re.split(r"(?:\r?\n|\\n)\s*", text) if part.strip()]
 
@@ -302,6 +307,7 @@ def environment(
     helpers: dict[str, Any] = {
         "static": statics.url,
         "token": token,
+        "now": clock.now,
         "provider": provider,
         "search_words_max": SEARCH_WORDS_MAX,
     }
@@ -331,6 +337,7 @@ def environment(
         "sizes": sizes_of,
         "tint": tint_of,
         "state": state,
+        "time_of_day": time_of_day,
         "window": window,
         "words": low,
     }

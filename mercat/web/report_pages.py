@@ -2,17 +2,28 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Mapping, Sequence
-from datetime import date, timedelta
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 import msgspec
+from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response
 
 from mercat import money
-from mercat.analytics import SUMS, TIMES, ReportAnswer, ReportAsk, ReportName, Row
+from mercat.analytics import (
+    ROWS_MAX,
+    SUMS,
+    TIMES,
+    ReportAnswer,
+    ReportAsk,
+    ReportName,
+    Row,
+    ViewName,
+    groups_of,
+)
 from mercat.ids import OfferId, ProductId, SellerId
 from mercat.kit import clock, codec
 from mercat.kit.http import malformed
@@ -21,17 +32,18 @@ from mercat.shop import Shop
 from mercat.web.charts import Chart, chart
 from mercat.web.desk.page import desk_page, seller_of
 from mercat.web.desk.returns import LEFT_LYING
-from mercat.web.forms import Form
+from mercat.web.errors import RefusalMessage
+from mercat.web.forms import Form, number_in
 from mercat.web.operator.page import operator_page
 from mercat.web.optional import unless_away
 from mercat.web.pages import Pages
-from mercat.web.reports import COMPARISONS, GROUPS, NAMES, ReportFilters, csv_of, read_ask
+from mercat.web.reports import COMPARISONS, NAMES, ReportFilters, csv_of, read_ask
 from mercat.web.router import Endpoint
-from mercat.web.saved_reports import ViewForm
 from mercat.web.session import with_role
 from mercat.web.streams import Streams
 
 _DAYS = 30
+_A_PAGE = 100
 _SHOWN = 10
 _RUNS_OUT_DAYS = 14
 _PENDING_MAX = 100
@@ -49,6 +61,8 @@ TITLES: dict[ReportName, str] = {
     "cohorts": "Cohorts",
     "stock": "Stock",
 }
+_KEPT = ("from", "to", "compare", "tz")
+"""What of a report's filters holds for another one too."""
 _RATES = frozenset(
     {"click_rate", "buy_rate", "rate", "of_step_before", "conversion", "retention", "sell_through"}
 )
@@ -74,12 +88,45 @@ class Todo(NamedTuple):
     url: str
 
 
+class Today(NamedTuple):
+    """What today came to up to a moment, in words."""
+
+    sums: list[tuple[str, str]]
+    as_of: datetime
+
+
+class RowsShown(NamedTuple):
+    """Which rows of a report stand on a page; `cut_off`: there are more than `total`."""
+
+    page: int
+    pages: int
+    first: int
+    total: int
+    cut_off: bool
+    url: Callable[[int], str]
+
+
 class Cell(NamedTuple):
     """A cell of a report's table."""
 
     words: str
     url: str = ""
     is_end: bool = False
+
+
+class ViewForm(Struct, frozen=True):
+    """How a saved report is called."""
+
+    name: ViewName
+
+
+class UnsavedView(NamedTuple):
+    """A form below a report that was not taken: what was typed, why it was not, and which report it was."""
+
+    form: Form
+    refused: RefusalMessage | None
+    status: int
+    asked: Mapping[str, str]
 
 
 class ReportPages:
@@ -124,12 +171,11 @@ class ReportPages:
 
         return self._streams.answer(parts)
 
-    async def _today(self) -> list[tuple[str, str]]:
-        """List what today came to so far (UTC), in words."""
-        totals = (
-            await self._shop.analytics.report(ReportAsk(name="orders", since=clock.now().date()))
-        ).totals
-        return [(_heading(each), self._words(each, totals[each])) for each in _TODAY]
+    async def _today(self) -> Today:
+        """Say what today came to so far (UTC)."""
+        report = await self._shop.analytics.report(ReportAsk(name="orders", since=clock.now().date()))
+        sums = [(_heading(each), self._words(each, report.totals[each])) for each in _TODAY]
+        return Today(sums, report.as_of)
 
     async def seller_home(self, request: Request) -> Response:
         _, seller_id = await seller_of(request)
@@ -181,18 +227,18 @@ class ReportPages:
 
     # -- one report
 
-    async def operator_report(self, request: Request) -> Response:
+    async def operator_report(self, request: Request, unsaved: UnsavedView | None = None) -> Response:
         caller = await with_role(request, "operator")
-        shown = await self._report(request, None, "/operator/reports")
+        shown = await self._report(request, None, "/operator/reports", unsaved)
         shown["views"] = await self._shop.analytics.views(caller.user_id, None)
         name = f"report_{request.path_params['name']}"
         return await operator_page(
             self._pages, request, name, "operator_report.html", shown.pop("status"), **shown
         )
 
-    async def seller_report(self, request: Request) -> Response:
+    async def seller_report(self, request: Request, unsaved: UnsavedView | None = None) -> Response:
         caller, seller_id = await seller_of(request)
-        shown = await self._report(request, seller_id, "/desk/reports")
+        shown = await self._report(request, seller_id, "/desk/reports", unsaved)
         shown["views"] = await self._shop.analytics.views(caller.user_id, seller_id)
         status = shown.pop("status")
         name = f"report_{request.path_params['name']}"
@@ -210,29 +256,35 @@ class ReportPages:
 
     async def _file(self, request: Request, seller_id: SellerId | None) -> Response:
         name: str = request.path_params["name"]
-        ask = read_ask(name, _filters(_given(request)), seller_id)
+        ask = read_ask(name, _filters(_given(request.query_params)), seller_id)
         return csv_of(name, await self._shop.analytics.report(ask), self._currency)
 
-    async def _report(self, request: Request, seller_id: SellerId | None, path: str) -> dict[str, Any]:
+    async def _report(
+        self, request: Request, seller_id: SellerId | None, path: str, unsaved: UnsavedView | None
+    ) -> dict[str, Any]:
         name: str = request.path_params["name"]
-        chosen = _given(request)
-        title = TITLES[read_ask(name, ReportFilters(), None).name]
+        known = read_ask(name, ReportFilters(), None).name
+        asked = unsaved.asked if unsaved else request.query_params
+        chosen = _given(asked)
+        kept = urlencode({each: chosen[each] for each in _KEPT if asked.get(each)})
         base: dict[str, Any] = {
             "name": name,
-            "title": title,
+            "title": TITLES[known],
             "path": path,
             "chosen": chosen,
-            "groups": GROUPS,
+            "groups": groups_of(known),
             "comparisons": COMPARISONS,
-            "status": 200,
+            "status": unsaved.status if unsaved else 200,
             "wrong": None,
             "head": [],
             "rows": [],
             "sums": [],
             "plots": [],
-            "file": f"{path}/{name}/file.csv?{urlencode(chosen)}",
-            "reports": [(each, TITLES[each], f"{path}/{each}") for each in NAMES],
-            "view_form": Form(ViewForm, {"name": title}),
+            "file": f"{path}/{name}/file.csv?{urlencode({'limit': ROWS_MAX} | chosen)}",
+            "reports": [(each, TITLES[each], f"{path}/{each}{kept and '?'}{kept}") for each in NAMES],
+            "back": urlencode(dict(asked)),
+            "view_form": unsaved.form if unsaved else Form(ViewForm, {"name": TITLES[known]}),
+            "refused": unsaved and unsaved.refused,
         }
         try:
             ask = read_ask(name, _filters(chosen), seller_id)
@@ -243,9 +295,24 @@ class ReportPages:
             each for row in report.rows[:1] for each in row if each not in _HIDDEN and each != "product_id"
         ]
         head = [each for each in head if each != "seller_id" or "name" not in head]
+
+        def at_page(number: int) -> str:
+            return f"{path}/{name}?{urlencode(chosen | {'page': str(number)})}"
+
+        pages = max(1, -(-len(report.rows) // _A_PAGE))
+        page = number_in(asked.get("page"), 1, 1, pages)
+        on_page = report.rows[(page - 1) * _A_PAGE : page * _A_PAGE]
         return base | {
             "head": [(_heading(each), each not in _LABELS) for each in head],
-            "rows": [[self._cell(each, row) for each in head] for row in report.rows],
+            "rows": [[self._cell(each, row) for each in head] for row in on_page],
+            "shown": RowsShown(
+                page,
+                pages,
+                (page - 1) * _A_PAGE + 1,
+                len(report.rows),
+                len(report.rows) == ask.limit,
+                at_page,
+            ),
             "sums": [(_heading(each), self._words(each, report.totals.get(each))) for each in _sums(report)],
             "before": _before(report, self._words),
             "plots": _plots(report, ask, self._currency),
@@ -276,9 +343,9 @@ class ReportPages:
         return f"{value:,}" if isinstance(value, int | float) else str(value)
 
 
-def _given(request: Request) -> dict[str, str]:
+def _given(query: Mapping[str, str]) -> dict[str, str]:
     """Read what a report page is asked: what is empty is not asked for. Without days, the last thirty."""
-    asked = {name: value for name, value in request.query_params.items() if value}
+    asked = {name: value for name, value in query.items() if value and name != "page"}
     if "from" not in asked and "to" not in asked:
         asked["from"] = str(clock.now().date() - timedelta(days=_DAYS - 1))
     return asked
@@ -363,7 +430,8 @@ def _charts(sales: ReportAnswer, funnel: ReportAnswer, currency: str) -> list[Ch
         chart(
             "conversion",
             "Conversion",
-            f"{funnel.totals['conversion']:.1%} of {funnel.totals['visits']:,} visits",
+            f"{funnel.totals['conversion']:.1%} of {funnel.totals['visits']:,} "
+            f"{'visit' if funnel.totals['visits'] == 1 else 'visits'}",
             [_short(row["day"]) for row in funnel.rows],
             [row["conversion"] for row in funnel.rows],
             [row["conversion"] for row in funnel_before],

@@ -1,21 +1,25 @@
 """Reports that somebody has saved, to be mailed each week: of the shop, and of a seller's own goods."""
 
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import datetime
+from urllib.parse import parse_qsl, urlencode
 
 from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response
 
 from mercat.analytics import GroupBy, NewView, ReportName, SavedView, ViewName
-from mercat.ids import SellerId, ViewId, parse
-from mercat.kit import codec
-from mercat.kit.http import malformed
-from mercat.kit.refusals import NotFound
+from mercat.ids import SellerId, ViewId
+from mercat.kit.refusals import NotFound, Refusal
 from mercat.kit.rpc import Caller
 from mercat.shop import Shop
 from mercat.web.desk.page import seller_of
 from mercat.web.desk.products import seller_id_of
+from mercat.web.errors import message_of
+from mercat.web.forms import Form, FormErrors, errors_of, id_of, read_form
 from mercat.web.pages import Pages
+from mercat.web.report_pages import ReportPages, UnsavedView, ViewForm
 from mercat.web.router import Endpoint, PublicRoute
 from mercat.web.session import with_role
 
@@ -132,66 +136,76 @@ API = [
 ]
 
 
-class ViewForm(Struct, frozen=True):
-    """How a saved report is called."""
-
-    name: ViewName
-
-
 class SavedReportPages:
     """The forms below a report by which it is saved and deleted."""
 
     def __init__(self, pages: Pages, shop: Shop) -> None:
         self._pages = pages
         self._shop = shop
+        self._reports = ReportPages(pages, shop)
 
     async def save_operator_view(self, request: Request) -> Response:
-        form = await self._pages.form(request)
+        given = await self._pages.form(request)
         caller = await with_role(request, "operator")
-        return await self._save(request, caller, None, form, "/operator/reports")
+        return await self._save(request, caller, None, given, self._reports.operator_report)
 
     async def save_seller_view(self, request: Request) -> Response:
-        form = await self._pages.form(request)
+        given = await self._pages.form(request)
         caller, seller_id = await seller_of(request)
-        return await self._save(request, caller, seller_id, form, "/desk/reports")
+        return await self._save(request, caller, seller_id, given, self._reports.seller_report)
 
     async def drop_operator_view(self, request: Request) -> Response:
-        await self._pages.form(request)
+        given = await self._pages.form(request)
         caller = await with_role(request, "operator")
-        return await self._drop(request, caller, None, "/operator/reports")
+        return await self._drop(request, caller, None, given)
 
     async def drop_seller_view(self, request: Request) -> Response:
-        await self._pages.form(request)
+        given = await self._pages.form(request)
         caller, seller_id = await seller_of(request)
-        return await self._drop(request, caller, seller_id, "/desk/reports")
+        return await self._drop(request, caller, seller_id, given)
 
     async def _save(
-        self, request: Request, caller: Caller, seller_id: SellerId | None, form: dict[str, str], path: str
+        self,
+        request: Request,
+        caller: Caller,
+        seller_id: SellerId | None,
+        given: dict[str, str],
+        report: Callable[[Request, UnsavedView], Awaitable[Response]],
     ) -> Response:
-        given = {name: value for name, value in form.items() if value and name in ("name", "by", "tz")}
+        """Save the report that the form stands below; what is wrong is said there."""
+        asked = dict(parse_qsl(given.get("back", "")))
+        kept = {name: asked[name] for name in ("by", "tz") if name in asked}
+        new = read_form({**given, **kept, "report": request.path_params["name"]}, NewView)
+        if isinstance(new, FormErrors):
+            return await report(request, UnsavedView(Form(ViewForm, given, new), None, 422, asked))
         try:
-            new = codec.convert({**given, "report": request.path_params["name"]}, NewView)
-        except ValueError as error:
-            raise malformed(error) from None
-        await self._shop.analytics.save_view(caller.user_id, seller_id, new)
-        return self._pages.redirect(request, f"{path}/{new.report}#saved")
+            await self._shop.analytics.save_view(caller.user_id, seller_id, new)
+        except Refusal as refused:
+            form = Form(ViewForm, given, errors_of(refused))
+            message = None if form.errors else message_of(refused)
+            return await report(request, UnsavedView(form, message, refused.status, asked))
+        return self._back(request, given)
 
     async def _drop(
-        self, request: Request, caller: Caller, seller_id: SellerId | None, path: str
+        self, request: Request, caller: Caller, seller_id: SellerId | None, given: dict[str, str]
     ) -> Response:
-        try:
-            view_id = parse(ViewId, request.path_params["view_id"])
-        except ValueError:
-            raise NotFound("There is no such saved report.") from None
-        await self._shop.analytics.drop_view(caller.user_id, seller_id, view_id)
-        return self._pages.redirect(request, f"{path}/sales#saved")
+        view_id = id_of(request.path_params["view_id"], ViewId)
+        with suppress(NotFound):  # deleted already
+            await self._shop.analytics.drop_view(caller.user_id, seller_id, view_id)
+        return self._back(request, given)
+
+    def _back(self, request: Request, given: dict[str, str]) -> Response:
+        """Go on to the report that the form stands below, as it was asked for."""
+        report, _, _ = request.url.path.partition("/views")
+        query = urlencode(parse_qsl(given.get("back", "")))
+        return self._pages.redirect(request, f"{report}{query and '?'}{query}#saved")
 
 
 def page_routes(pages: Pages, shop: Shop) -> list[Endpoint]:
     views = SavedReportPages(pages, shop)
     return [
         pages.route("/operator/reports/{name}/views", views.save_operator_view, "POST"),
-        pages.route("/operator/reports/views/{view_id}/delete", views.drop_operator_view, "POST"),
+        pages.route("/operator/reports/{name}/views/{view_id}/delete", views.drop_operator_view, "POST"),
         pages.route("/desk/reports/{name}/views", views.save_seller_view, "POST"),
-        pages.route("/desk/reports/views/{view_id}/delete", views.drop_seller_view, "POST"),
+        pages.route("/desk/reports/{name}/views/{view_id}/delete", views.drop_seller_view, "POST"),
     ]

@@ -6,8 +6,10 @@ from contextlib import suppress
 
 from starlette.responses import Response, StreamingResponse
 
+from mercat.kit import clock
 from mercat.kit.db_errors import AWAY
 from mercat.kit.refusals import Overloaded, Refusal
+from mercat.web.rendering import time_of_day
 
 _WATCHED_S = 60
 Parts = Callable[[], Awaitable[Mapping[str, str]]]
@@ -31,20 +33,21 @@ class Streams:
         return StreamingResponse(self._told(parts), headers=headers, media_type="text/event-stream")
 
     async def _told(self, parts: Parts) -> AsyncIterator[bytes]:
-        """Yield events for a minute: then the browser asks again, and whether it may is checked anew."""
+        """Yield events for a minute: then the browser asks again, and whether it may is checked anew.
+
+        A beat after each look tells a quiet line from a dead one, and how old the figures are."""
         self._watching += 1
         told: Mapping[str, str] = {}
         try:
             yield b"retry: 1000\n\n"
             for _ in range(max(1, round(_WATCHED_S / self._every_s))):
-                try:
+                with suppress(Refusal, *AWAY):  # without a beat the page says that its figures are old
                     now = await parts()
-                except (Refusal, *AWAY):
-                    return  # the browser asks again
-                for part, content in now.items():
-                    if told.get(part) != content:
-                        yield _event(part, content)
-                told = now
+                    for part, content in now.items():
+                        if told.get(part) != content:
+                            yield _event(part, content)
+                    told = now
+                    yield _event("beat", time_of_day(clock.now()))
                 with suppress(TimeoutError):
                     async with asyncio.timeout(self._every_s):
                         await self._closing.wait()

@@ -21,13 +21,18 @@
   if (!document.documentElement.lang) found.push("no language");
   if (!document.title.trim()) found.push("no title");
 
+  const landmarks = [...document.querySelectorAll("nav,section,[role=region],[role=search]")].filter(shown);
+  const called = (el) => `${el.getAttribute("role") ?? (el.tagName === "SECTION" ? "region" : el.tagName)} "${el.getAttribute("aria-label") ?? document.getElementById(el.getAttribute("aria-labelledby"))?.textContent.trim() ?? ""}"`;
+  const names = landmarks.filter((el) => el.hasAttribute("aria-label") || el.hasAttribute("aria-labelledby")).map(called);
+  for (const each of new Set(names.filter((one, n) => names.indexOf(one) !== n))) found.push(`two landmarks are called ${each}`);
+
   const ids = [...document.querySelectorAll("[id]")].map((el) => el.id);
   for (const id of new Set(ids.filter((each, n) => ids.indexOf(each) !== n))) found.push(`id ${id} is there twice`);
   for (const el of document.querySelectorAll("[aria-describedby],[aria-labelledby]"))
     for (const id of `${el.getAttribute("aria-describedby") ?? ""} ${el.getAttribute("aria-labelledby") ?? ""}`.trim().split(/\s+/))
       if (id && !document.getElementById(id)) found.push(`${name(el)} refers to ${id}, which is not there`);
 
-  for (const el of document.querySelectorAll("input:not([type=hidden]),select,textarea"))
+  for (const el of document.querySelectorAll("input:not([type=hidden], [hidden]),select,textarea:not([hidden])"))
     if (!el.labels?.length && !el.getAttribute("aria-label")) found.push(`${name(el)} has no label`);
   for (const el of document.querySelectorAll("a[href],button")) {
     const words = el.getAttribute("aria-label") ?? el.textContent.trim();

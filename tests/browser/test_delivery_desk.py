@@ -70,7 +70,7 @@ def test_a_market_is_made_and_a_visitor_of_it_sees_its_prices(visit, faults):
         seller.locator("a[href^='/desk/prices/']").first.click()
         seller.get_by_label("Islands (USD)").fill("much")
         seller.get_by_role("button", name="Save the prices of the markets").click()
-        expect(seller.get_by_text("A price is written as 12.50.")).to_be_visible()
+        expect(seller.locator("#errors")).to_contain_text("A price is written as 12.50.")
         assert faults(seller) == []
         seller.locator("main a[href^='/p/']").first.evaluate("it => it.textContent = 'x'.repeat(300)")
         assert faults(seller) == [], "a title without a space"

@@ -30,6 +30,7 @@ def another_product(page):
     page.get_by_label("Description").fill("Soft.")
     page.get_by_label("Price").fill("20")
     page.get_by_label("How many are there").fill("3")
+    page.get_by_label("Department").select_option(index=1)
     page.get_by_role("button", name="Put it on sale").click()
     page.wait_for_url("**/desk?said=listed")
     return title
@@ -206,6 +207,7 @@ def test_a_new_product_has_its_pictures_before_it_is_listed(visit, scripts, faul
     bob.get_by_label("More pictures").set_input_files([picture("green")])
     bob.get_by_label("Price").fill("20")
     bob.get_by_label("How many are there").fill("3")
+    bob.get_by_label("Department").select_option(index=1)
     bob.get_by_label("Title").press("Enter")
     bob.wait_for_url("**/desk?said=listed")
     bob.get_by_role("link", name=title, exact=True).click()

@@ -92,9 +92,11 @@ def test_the_inspection_notices(browser, faults):
     page.set_content(
         "<body style='background:#fff'><h1>one</h1><h1>two</h1><p style='color:#aaa'>pale</p><input>"
         "<img src=x><button></button><p id=x>x</p><p id=x>x</p><div style='width:3000px'>wide</div>"
+        "<nav aria-label=way>a</nav><nav aria-label=way>b</nav>"
     )
     said = " ".join(faults(page))
-    for what in ("2 h1", "contrast", "no label", "no alt", "says nothing", "twice", "px wide", "no main"):
+    structure = ("2 h1", "no main", "two landmarks", "twice")
+    for what in (*structure, "contrast", "no label", "no alt", "says nothing", "px wide"):
         assert what in said
     page.close()
 

@@ -1,11 +1,14 @@
 """The desks' editors of delivery and tax, by forms alone, and what shoppers see of it."""
 
 import asyncio
+from typing import Any
 
 import pytest
-from house import PREFIX
+from house import ANN, PREFIX, Visitor
 from house import house as house
 from house import opened as opened
+from journeys.people import until
+from papers import pages_of
 from trade import WIEN, trading
 from trade import trade as trade
 
@@ -104,6 +107,53 @@ async def test_checkout_shows_each_part_with_its_day_and_where_is_served(trade):
     page = await trade.ann.page("/checkout")
     assert "We do not deliver to United States yet." in page
     assert "we deliver to Canada" in page
+
+
+async def test_who_chose_a_pickup_point_reads_everywhere_where_to_fetch_it(trade):
+    point = {"name": "Corner shop", "address": "1 High St"}
+    for who, path in ((trade.bob, "/seller/shipping-profile"), (trade.olga, "/operator/shipping-zones")):
+        ways = [{"code": "standard", "name": "Standard", "price": 5, "days": 2}]
+        if who is trade.bob:
+            ways.append({"code": "corner", "name": "Pickup", "price": 0, "days": 1, "pickup": point})
+        await who.api("PUT", path, 200, {"zones": [{"name": "Home", "countries": ["US"], "methods": ways}]})
+    for seller in (trade.bob, trade.eve):
+        await trade.puts(await trade.lists(seller))
+    home = await trade.lives()
+    parts = (await trade.methods(home))["corner"]["parts"]
+    assert sorted((each["pickup"] or {}).get("name", "") for each in parts) == ["", "Corner shop"]
+    assert "Fetch it at Corner shop, 1 High St" in await trade.ann.page("/checkout")
+
+    order = await trade.buys(home, "corner")
+    assert {part["seller"]["name"]: part["pickup"] for part in order["parts"]} == {
+        "Bob's": point,
+        "Eve's": None,
+    }
+    page = await trade.ann.page(f"/orders/{order['order_id']}")
+    for words in ("Fetch it at", "Corner shop", "1 High St", "What Bob&#39;s sends", "Going to"):
+        assert words in page
+    assert "Fetched at <b>Corner shop</b>" in await trade.olga.page(f"/operator/orders/{order['order_id']}")
+
+    async def listed() -> list[dict[str, Any]]:
+        return [each for who in (trade.bob, trade.eve) for each in await _orders_of(who)]
+
+    async def both() -> bool:
+        return len(await listed()) == 2
+
+    await until(both)
+    assert [each["pickup"] for each in await listed()] == [point, None]
+    assert "To the pickup point <b>Corner shop</b>, 1 High St" in await trade.bob.page("/desk/orders")
+    assert "pickup point" not in await trade.eve.page("/desk/orders")
+    slip = await trade.bob.http.get(f"/desk/orders/{order['order_id']}/packing-slip")
+    assert "Corner shop" in "".join(pages_of(slip.content))
+
+    async def told() -> bool:
+        return any("Fetch it at Corner shop" in each for each in await trade.house.letters(ANN["email"]))
+
+    await until(told)
+
+
+async def _orders_of(seller: Visitor) -> list[dict[str, Any]]:
+    return (await seller.api("GET", "/seller/orders", 200))["orders"]
 
 
 async def test_forms_offer_the_countries_that_somebody_sends_to(trade):

@@ -128,6 +128,38 @@ async def test_a_page_goes_on_though_its_last_row_was_taken_up_meanwhile(house, 
     assert "Retry" in await olga.page("/operator/parked")
 
 
+# -- a seller's orders
+
+
+async def test_a_seller_stays_on_the_list_that_a_parcel_was_packed_on(house):
+    bob, ann = await house.member(BOB), await house.member()
+    await bob.api("POST", "/sellers", 201, {"name": "Bob's"})
+    cup = {"title": "A cup", "description": "", "category": "cups", "price": 10, "currency": "USD"}
+    cup = await bob.api("POST", "/seller/products", 201, cup | {"quantity": 9})
+    await ann.api("POST", "/cart/items", 200, {"offer_id": cup["offer_id"], "quantity": 2})
+    card = await ann.api("POST", "/payment-methods", 201, {"token": "tok_visa"})
+    way = {
+        "shipping_address_id": (await ann.api("POST", "/addresses", 201, HOME))["address_id"],
+        "payment_method_id": card["payment_method_id"],
+        "shipping_method": "standard",
+    }
+    ann.http.headers["idempotency-key"] = new_key()
+    order_id = (await ann.api("POST", "/orders/checkout", 201, way))["order_id"]
+
+    async def there() -> bool:
+        return bool((await bob.api("GET", "/seller/orders", 200))["orders"])
+
+    await until(there)
+    here, ship = "/desk/orders?q=cup&sort=promised", f"/desk/orders/{order_id}/ship"
+    [line] = re.findall(r'name="(q-[^"]+)"', await bob.page(here))
+    page = await bob.send(here, ship, 422, carrier="UPS", **{line: "1"})
+    assert 'value="cup"' in page
+    assert 'value="UPS"' in page
+    page = await bob.send(here, ship, carrier="UPS", tracking_number="1Z", **{line: "1"})
+    assert "Shipped. The buyer sees" in page
+    assert 'value="cup"' in page
+
+
 # -- changes of search rules
 
 

@@ -313,3 +313,4 @@ async def test_the_desks_set_markets_and_prices(trade):
     assert "Now $12.50." in page
     refused = await trade.bob.send(f"/desk/prices/{cup}", f"/desk/prices/{cup}/markets", 422, eu="much")
     assert "A price is written as 12.50." in refused
+    assert '<a href="#f-m-eu">' in refused, "the summary leads to the field"

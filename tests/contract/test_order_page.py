@@ -12,6 +12,7 @@ from journeys.people import HOME, new_key
 from mercat.web.routes import PREFIX
 
 BOB = {"email": "bob@example.com", "password": "battery staple", "name": "Bob"}
+EVE = {"email": "eve@example.com", "password": "battery staple", "name": "Eve"}
 CUP = {"title": "A cup", "description": "", "category": "cups", "price": 5, "currency": "USD", "quantity": 9}
 
 
@@ -105,3 +106,32 @@ async def test_what_was_ordered_is_bought_again_as_far_as_it_is_for_sale(house, 
         [item] = (await ann.api("GET", "/cart", 200))["items"]
         assert (item["offer_id"], item["quantity"]) == (cup["offer_id"], 2)
     assert (await other.http.post(f"{at}/again")).status_code in (403, 404)
+
+
+async def test_the_timeline_says_who_sent_and_who_cancelled(house, bob):
+    ann, eve = await house.member(), await house.member(EVE)
+    await house.shop.accounts.set_operator(EVE["email"], given=True)
+    cup, pot = await two_kinds(bob)
+    order = await buys(ann, (cup, 2), (pot, 2))
+    at = f"/orders/{order['order_id']}"
+    lines = {line["title"]: line["order_line_id"] for line in order["lines"]}
+    sent = {"order_id": order["order_id"], "carrier": "UPS", "tracking_number": "1Z 9"}
+    one = {"lines": [{"order_line_id": lines["A cup"], "quantity": 1}]}
+    parcel = await bob.api("POST", "/seller/shipments", 201, sent | one)
+    assert ">Bob&#39;s shipped a parcel<" in await ann.page(at)
+    await bob.api("POST", f"/seller/shipments/{parcel['shipment_id']}/events", 201, {"status": "delivered"})
+    await ann.api("POST", f"{at}/cancel", 200, one)
+    for who, path in ((bob, f"/seller{at}/cancel"), (eve, f"/operator{at}/cancel")):
+        await who.api("POST", path, 200, {"lines": [{"order_line_id": lines["A pot"], "quantity": 1}]})
+    page = await ann.page(at)
+    for words in (
+        "The parcel from Bob&#39;s arrived",
+        "You cancelled something",
+        "Bob&#39;s cancelled something",
+        "The shop cancelled something",
+    ):
+        assert f">{words}<" in page
+    history = (await ann.api("GET", at, 200))["history"]
+    parcels = [each.get("shipment_id") for each in history if each["status"] in ("shipped", "delivered")]
+    assert parcels == [parcel["shipment_id"]] * 2
+    assert "seller, Bob&#39;s<" in await eve.page(f"/operator{at}")

@@ -24,6 +24,7 @@ from mercat.analytics.engines.duckdb import FILE
 from mercat.analytics.keeper import EngineAway, Keeper
 from mercat.audit import audit
 from mercat.audit.audit import laws
+from mercat.web import report_pages
 from mercat.web.routes import PREFIX
 
 OLGA = {"email": "olga@example.com", "password": "a desk of one's own", "name": "Olga"}
@@ -421,6 +422,27 @@ async def test_what_lies_on_a_shelf_and_does_not_sell_is_in_the_report_of_stock_
     [own] = (await sales.report("stock", who=sales.carl))["rows"]
     assert own["offer_id"] == sales.offers["Carl's"]
     assert len((await sales.report("stock", "?limit=1"))["rows"]) == 1
+
+
+async def test_a_long_report_stands_on_several_pages(sales, monkeypatch):
+    monkeypatch.setattr(report_pages, "_A_PAGE", 1)
+    first = await sales.olga.page("/operator/reports/stock?compare=previous")
+    assert "1\u20131 of 2" in first
+    [following] = re.findall(r'<a rel="next" href="([^"]+)"', first)
+    second = await sales.olga.page(following.replace("&amp;", "&"))
+    assert "2\u20132 of 2" in second
+    names = re.findall(r'<td class="wide"><a[^>]*>([^<]+)', first + second)
+    assert sorted(names) == ["A cup of Bob&#39;s", "A cup of Carl&#39;s"]
+    assert '<option value="previous" selected>' in second
+    assert "2\u20132 of 2" in await sales.olga.page("/operator/reports/stock?page=99")
+
+
+async def test_a_report_is_offered_by_what_it_is_made_by_and_keeps_its_days_beside_others(desk):
+    page = await desk.olga.page("/operator/reports/stock?from=2026-11-01&tz=Europe/Berlin")
+    assert re.findall(
+        r'<option value="(\w+)"[^>]*>', page[page.index('id="r-by"') : page.index('id="r-compare"')]
+    ) == ["product"]
+    assert 'href="/operator/reports/orders?from=2026-11-01&amp;tz=Europe%2FBerlin"' in page
 
 
 async def test_cohorts_hold_what_was_paid_back_and_count_buyers_beyond_the_rows(sales):

@@ -180,7 +180,24 @@ async def test_a_report_is_saved_and_deleted_below_it(sales):
         shown = await who.send(page, f"{path}/sales/views", name="By week")
         assert "By week" in shown
         assert "(sales by week" in shown
+        assert '<option value="week" selected>' in shown, "the report is as it was asked for"
+        assert f'value="{today()}"' in shown
         api = "/operator/report-views" if who is sales.olga else "/seller/report-views"
         [view] = (await who.api("GET", api, 200))["views"]
         assert view["tz"] == "Europe/Berlin"
-        assert "Nothing yet" in await who.send(f"{path}/sales", f"{path}/views/{view['view_id']}/delete")
+        assert "Nothing yet" in await who.send(
+            f"{path}/sales", f"{path}/sales/views/{view['view_id']}/delete"
+        )
+
+
+async def test_a_name_that_does_not_fit_is_said_below_the_report_that_was_asked_for(sales):
+    page = f"/operator/reports/orders?by=week&from={today()}"
+    shown = await sales.olga.send(page, "/operator/reports/orders/views", 422, name="x" * 81)
+    assert "At most 80 characters." in shown
+    assert "x" * 81 in shown
+    assert '<option value="week" selected>' in shown
+    for n in range(20):
+        await sales.olga.api("POST", "/operator/report-views", 201, VIEW | {"name": f"View {n}"})
+    shown = await sales.olga.send(page, "/operator/reports/orders/views", 409, name="One more")
+    assert "Delete one first" in shown
+    assert 'value="One more"' in shown

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, cast, get_args
+from urllib.parse import urlencode
 
 from msgspec import Struct
 from starlette.requests import Request
@@ -10,7 +11,7 @@ from starlette.responses import Response
 
 from mercat import ids, money
 from mercat.checkout import Ship, Track
-from mercat.fulfilment import ParcelStatus, SellerOrder, SellerSort, SellerStatus, SellerTab
+from mercat.fulfilment import ParcelStatus, PickupPoint, SellerOrder, SellerSort, SellerStatus, SellerTab
 from mercat.ids import LineId, OfferId, OrderId, ProductId, SellerId, ShipmentId, parse_number
 from mercat.kit.refusals import Refusal
 from mercat.kit.rpc import Caller
@@ -76,6 +77,8 @@ class SellerOrderShown(Struct, frozen=True, kw_only=True):
     currency: str
     lines: list[SellerLineShown]
     shipping_address: dict[str, str]
+    pickup: PickupPoint | None
+    """Where its shopper fetches it, if it is not brought."""
     estimated_delivery: str
     shipments: list[ShipmentShown]
 
@@ -141,10 +144,16 @@ def _order_shown(order: SellerOrder, number: str | None) -> SellerOrderShown:
             )
             for line in order.lines
         ],
-        shipping_address=order.address,
+        shipping_address={n: value for n, value in order.address.items() if not n.startswith("pickup_")},
+        pickup=_pickup(order),
         estimated_delivery=order.estimated_delivery,
         shipments=[shipment_shown(shipment) for shipment in order.shipments],
     )
+
+
+def _pickup(order: SellerOrder) -> PickupPoint | None:
+    name = order.address.get("pickup_name")
+    return PickupPoint(name, order.address.get("pickup_address", "")) if name else None
 
 
 API = [
@@ -191,16 +200,17 @@ class SellerOrderPages:
         status: int = 200,
         ship_form: Form | None = None,
         track_form: Form | None = None,
+        back: str = "",
     ) -> Response:
         _, seller_id = await seller_of(request)
-        query: Mapping[str, str] = request.query_params if request.method == "GET" else {"status": _ALL}
+        query: str | Mapping[str, str] = request.query_params if request.method == "GET" else back
         chosen, after = choice(query, _ORDERS), choice(query, AFTER).get("after", "")
         orders = await self._orders(seller_id, chosen, id_of(after, OrderId) if after else None, A_PAGE)
         last = orders[-1].order_id if len(orders) == A_PAGE else None
         counts = await self._shop.fulfilment.counts_of_seller(seller_id)
         numbers = await numbers_of(self._shop, (order.order_id for order in orders))
-        back = await self._shop.returns.counts(seller_id)
-        counts[_BACK] = sum(back.get(each, 0) for each in _OPEN_RETURNS)
+        returned = await self._shop.returns.counts(seller_id)
+        counts[_BACK] = sum(returned.get(each, 0) for each in _OPEN_RETURNS)
         return await desk_page(
             self._pages,
             self._shop,
@@ -210,6 +220,7 @@ class SellerOrderPages:
             status,
             orders=[_order_row(order, numbers) for order in orders],
             chosen=chosen,
+            back=urlencode(chosen | choice(query, AFTER)),
             asked=bool(chosen.get("q")),
             words_max=CHOICE_MAX,
             tabs=[
@@ -268,13 +279,14 @@ class SellerOrderPages:
         asked = read_packed(form, Ship, "Pack at least one thing.", order_id=str(order_id))
         if isinstance(asked, FormErrors):
             shown = Form((Ship, PackedQuantity), form, asked, at=order_id)
-            return await self.orders(request, None, 422, ship_form=shown)
+            return await self.orders(request, None, 422, ship_form=shown, back=form.get("back", ""))
         try:
             await self._shop.checkout.ship(caller, asked)
         except Refusal as refused:
             shown = Form((Ship, PackedQuantity), form, at=order_id)
-            return await self.orders(request, message_of(refused), refused.status, ship_form=shown)
-        return self._pages.redirect(request, "/desk/orders?status=all&said=shipped")
+            back = form.get("back", "")
+            return await self.orders(request, message_of(refused), refused.status, ship_form=shown, back=back)
+        return self._pages.redirect(request, _back_to(form, "shipped"))
 
     async def mark(self, request: Request) -> Response:
         form = await self._pages.form(request)
@@ -283,13 +295,16 @@ class SellerOrderPages:
         seen = read_form(form, Track)
         if isinstance(seen, FormErrors):
             shown = Form(Track, form, seen, at=shipment_id)
-            return await self.orders(request, None, 422, track_form=shown)
+            return await self.orders(request, None, 422, track_form=shown, back=form.get("back", ""))
         try:
             await self._shop.checkout.track(caller, shipment_id, seen)
         except Refusal as refused:
             shown = Form(Track, form, at=shipment_id)
-            return await self.orders(request, message_of(refused), refused.status, track_form=shown)
-        return self._pages.redirect(request, "/desk/orders?status=all&said=marked")
+            back = form.get("back", "")
+            return await self.orders(
+                request, message_of(refused), refused.status, track_form=shown, back=back
+            )
+        return self._pages.redirect(request, _back_to(form, "marked"))
 
 
 _HEAD = [
@@ -359,6 +374,11 @@ def _order_row(order: SellerOrder, numbers: Mapping[int, str]) -> dict[str, Any]
             for parcel in order.shipments
         ],
     }
+
+
+def _back_to(form: Mapping[str, str], said: str) -> str:
+    """Lead back to the list that was shown, which says what was done."""
+    return link("/desk/orders", choice(form.get("back", ""), _ORDERS | AFTER), said=said)
 
 
 def _following(status: ParcelStatus) -> list[ParcelStatus]:

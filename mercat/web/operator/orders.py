@@ -169,7 +169,7 @@ class EverybodysOrdersApi:
                 )
                 for letter in letters
             ],
-            decisions=decisions(order, remarks),
+            decisions=decisions(order, remarks, shown.parts),
             notes=[_note_shown(note) for note in remarks.notes],
         )
 
@@ -376,7 +376,7 @@ class EverybodysOrdersPages:
             "operator_order.html",
             status=422 if errors or refused else 200,
             order=order,
-            decisions=decisions(order, remarks),
+            decisions=decisions(order, remarks, shown.parts),
             notes=remarks.notes,
             note_form=note_form,
             said=_DONE.get(request.query_params.get("said", "")),

@@ -1,5 +1,6 @@
 """Why an order is as it is: each decision about it, by which rule, and what it came to."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, cast
 
@@ -7,6 +8,7 @@ from msgspec import Struct
 
 from mercat import money
 from mercat.orders import Happening, Order, Remarks, WhatWasRefused
+from mercat.web.order_shown import PartShown
 from mercat.web.schemas import Amount
 
 
@@ -82,17 +84,20 @@ class Decision(Struct, frozen=True, kw_only=True):
     rule: str
     why: str
     """What was said: the reason given, or the refusal's words."""
+    seller: str = ""
+    """Whose parcel it is."""
     refund: Reckoning | None = None
 
 
-def decisions(order: Order, remarks: Remarks) -> list[Decision]:
+def decisions(order: Order, remarks: Remarks, parts: Sequence[PartShown]) -> list[Decision]:
     """List what was decided about an order, and what was refused, as it happened."""
-    every = [_done(each, order) for each in order.history]
+    senders = {str(parcel.shipment_id): part.seller.name for part in parts for parcel in part.shipments}
+    every = [_done(each, order, senders) for each in order.history]
     every += [_refused(each) for each in remarks.refusals]
     return sorted(every, key=lambda each: each.at)
 
 
-def _done(happened: Happening, order: Order) -> Decision:
+def _done(happened: Happening, order: Order, senders: Mapping[str, str]) -> Decision:
     known = _RULES.get(happened.what) or NamedRule(happened.what.replace("_", " ").capitalize(), "")
     return Decision(
         at=happened.at,
@@ -103,6 +108,7 @@ def _done(happened: Happening, order: Order) -> Decision:
         why=TAXED.get(order.tax_note, "")
         if happened.what == "confirmed"
         else str(happened.detail.get("reason", "")),
+        seller=senders.get(str(happened.detail.get("shipment_id")), ""),
         refund=_reckoning(happened.detail, order.currency),
     )
 

@@ -1,30 +1,16 @@
-// The control room, live: the shop sends its two parts whenever they change (server-sent events).
+// The control room of a sale, which is live: another state has other buttons.
 (() => {
-  const now = document.getElementById("now");
-  if (!now || !window.EventSource) return;
-  const done = document.getElementById("done-list");
-  const away = document.getElementById("away");
+  const room = document.querySelector("[data-state]");
   const news = document.getElementById("news");
+  if (!room) return;
   let touched = false;
   for (const form of document.querySelectorAll("form.card-form")) form.addEventListener("input", () => (touched = true));
-
-  const listen = () => {
-    const source = new EventSource(now.dataset.live);
-    source.addEventListener("now", (event) => (now.innerHTML = event.data));
-    source.addEventListener("done", (event) => (done.innerHTML = event.data));
-    source.addEventListener("state", (event) => {
-      const [state, words] = event.data.split("\n");
-      if (state === now.dataset.state) return;
-      now.dataset.state = state;
-      news.textContent = words;
-      // Other things can be done now; what somebody is writing is not taken away.
-      if (!touched) location.reload();
-    });
-    source.onopen = () => (away.hidden = true);
-    source.onerror = () => {
-      away.hidden = false;
-      if (source.readyState === EventSource.CLOSED) setTimeout(listen, 5000);
-    };
-  };
-  listen();
+  document.addEventListener("live-state", (event) => {
+    const [state, words] = event.detail.split("\n");
+    if (state === room.dataset.state) return;
+    room.dataset.state = state;
+    news.textContent = words;
+    // What somebody is writing is not taken away.
+    if (!touched) location.reload();
+  });
 })();

@@ -119,7 +119,11 @@
 
   const menu = document.querySelector(".desk-menu");
   const here = menu && menu.querySelector("[aria-current]");
-  if (here) menu.scrollLeft = here.offsetLeft - menu.offsetLeft - (menu.clientWidth - here.offsetWidth) / 2;
+  if (here) {
+    const [place, all] = [here, menu].map((each) => each.getBoundingClientRect());
+    menu.scrollLeft += place.left - all.left - (all.width - place.width) / 2;
+    menu.scrollTop += place.top - all.top - (all.height - place.height) / 2;
+  }
 
   const box = document.querySelector(".find input");
   const list = document.getElementById("suggest");
