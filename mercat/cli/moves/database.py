@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 import asyncpg
 
-from mercat.cli.moves.parts import OneWriter, PartAway, PlacesDiffer, Say, Way
+from mercat.cli.moves.parts import OneWriter, PartAway, PlacesDiffer, Say, Way, engines_here, in_order
 from mercat.embedded import Home, Trouble, programs
 from mercat.embedded.home import OWNER, read_json
 from mercat.embedded.postgres import Postgres
@@ -73,12 +73,15 @@ class ShopDatabase(OneWriter):
         self._elsewhere = {**told.database(), "user": OWNER, "password": told.secret(OWNER)}
 
     async def plan(self, way: Way) -> str:
+        none = await asyncio.to_thread(self._no_way_back)
+        said = await super().plan(way)
+        return f"{said}; {none}" if none else said
+
+    async def extent(self, way: Way) -> str:
         async with _connected(self._places(way)[0]) as source:
             size = await source.fetchval("select pg_database_size(current_database())")
         how = "a server there follows" if way == "there" else "the one of this machine follows"
-        none = await asyncio.to_thread(self._no_way_back)
-        said = f"{size / 2**20:,.0f} MB are copied while {how}, then nothing is written for some seconds"
-        return f"{said}; {none}" if none else said
+        return f"{size / 2**20:,.0f} MB are copied while {how}"
 
     async def check(self, way: Way) -> None:
         if way == "back" and (none := await asyncio.to_thread(self._no_way_back)):
@@ -303,16 +306,10 @@ class ShopDatabase(OneWriter):
         return Postgres(Home(self._told.data))
 
     def _here(self) -> Mapping[str, Any]:
-        if self._own is None:
-            engines = Home(self._told.data).engines()
-            if engines is None:
-                raise Trouble("The shop is not open.")
-            return engines.postgres()
-        return self._own
+        return self._own or engines_here(self._told.data).postgres()
 
     def _places(self, way: Way) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-        both = (self._here(), self._elsewhere)
-        return both if way == "there" else (both[1], both[0])
+        return in_order(way, self._here(), self._elsewhere)
 
 
 _FOLLOWING: dict[Way, tuple[str, ...]] = {
