@@ -9,10 +9,10 @@ from contextlib import asynccontextmanager, suppress
 from time import monotonic
 from typing import Any, ClassVar
 
-from valkey.asyncio import Valkey
 from valkey.exceptions import ResponseError, ValkeyError
 
 from mercat.cli.moves.parts import OneWriter, PartAway, PlacesDiffer, Say, Way, engines_here, in_order
+from mercat.kit.valkey import connect
 from mercat.settings import Settings
 
 Server = Any
@@ -133,7 +133,7 @@ class CartKeys(OneWriter):
         if "," in self._told.store_url:
             raise PlacesDiffer("several servers name their keys otherwise: carts move to one server alone.")
         own = self._own or engines_here(self._told.data).store_url
-        here, there = [Valkey.from_url(url, socket_connect_timeout=5) for url in (own, self._told.store_url)]
+        here, there = [connect(url, socket_connect_timeout=5) for url in (own, self._told.store_url)]
         return in_order(way, here, there)
 
     @asynccontextmanager
