@@ -19,7 +19,11 @@ async def test_a_store_is_asked_over_tls_and_has_to_be_who_it_says(settings, tmp
         store = open_store(url)
         await asyncio.gather(*(store.do("APPEND", "name", "x") for _ in range(100)))
         assert await store.run(APPEND, ["name"], ["!"]) == 101
-        heard = asyncio.create_task(anext(store.subscribe("news")))
+
+        async def hears() -> str:
+            return await anext(store.subscribe("news"))
+
+        heard = asyncio.create_task(hears())
         while not heard.done():
             await store.do("PUBLISH", "news", "something")
         assert heard.result() == "something"
