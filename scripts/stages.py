@@ -62,8 +62,9 @@ TEST = {
     "tests": tool("pytest", *BY_TEST, *tests(*rest())),
     "tests alone": tool("pytest", *tests(*ALONE)),
 }
+BEYOND = "scale and not long"
 SCALE = {
-    "tests beyond one machine": tool("pytest", "-m", "scale", "-rs", *BY_FILE, *tests(*ALONE, *rest())),
+    "tests beyond one machine": tool("pytest", "-m", BEYOND, "-rs", *BY_FILE, *tests(*ALONE, *rest())),
 }
 LONG = {
     "long tests": tool("pytest", "-m", "long", "-rs", "--timeout", "1800", *tests(*rest(), *ALONE)),
