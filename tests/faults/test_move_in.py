@@ -35,7 +35,7 @@ pytestmark = pytest.mark.scale
 
 
 def _long(part: str) -> Any:
-    """Workers are replaced eight times, which takes minutes. `contract` kills these moves at each statement."""
+    """Workers are replaced eight times, which takes minutes. `contract` kills moves at each statement."""
     return pytest.param(part, marks=pytest.mark.long)
 
 
