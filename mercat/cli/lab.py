@@ -64,7 +64,8 @@ def bench(  # noqa: PLR0913  - an option is a parameter
     name: Annotated[
         str,
         typer.Argument(
-            metavar="NAME", help="browse, checkout, faults, flash, import, overload, restarts or search."
+            metavar="NAME",
+            help="apart, browse, checkout, faults, flash, import, overload, restarts or search.",
         ),
     ],
     seconds: Annotated[float, typer.Option(min=1, max=600, help="How long each measurement lasts.")] = 10,
@@ -94,6 +95,12 @@ def bench(  # noqa: PLR0913  - an option is a parameter
         int | None, typer.Option(min=1, max=100, help="restarts: how often all workers are replaced (10).")
     ] = None,
     hot: Annotated[bool, typer.Option("--hot", help="checkout: every order takes one same offer.")] = False,
+    kafka: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PROGRAM", exists=True, dir_okay=False, help="apart: what runs a broker (.kafka/run)."
+        ),
+    ] = None,
     promotions: Annotated[
         bool,
         typer.Option("--promotions", help="checkout: each order has three automatic promotions and a code."),
@@ -111,6 +118,7 @@ def bench(  # noqa: PLR0913  - an option is a parameter
         "lines": lines,
         "times": times,
         "hot": hot,
+        "kafka": kafka,
         "promotions": promotions,
     }
     raise typer.Exit(bench_of(name, seconds, options, as_json=as_json))
