@@ -92,7 +92,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     postgresql://host:5432/mercat`. `main` is the shop's own. Empty: it has all of them."""
     store_url: str = "unix:///tmp/mercat-store.sock"
     """The Valkey that keeps carts and sessions: append-only, never evicts. Several addresses, with commas
-    between them, are servers of a cluster."""
+    between them, are servers of a cluster. `valkeys://` is TLS, by the system's certificates or by a file's:
+    `valkeys://host:port?ssl_ca_certs=FILE`."""
     cache_url: str = "unix:///tmp/mercat-cache.sock"
     """The Valkey that may forget: products, limits. Several addresses as for the store."""
     kafka_url: str = ""

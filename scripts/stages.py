@@ -62,13 +62,20 @@ TEST = {
     "tests": tool("pytest", *BY_TEST, *tests(*rest())),
     "tests alone": tool("pytest", *tests(*ALONE)),
 }
+BEYOND = "scale and not long"
+SCALE = {
+    "tests beyond one machine": tool("pytest", "-m", BEYOND, "-rs", *BY_FILE, *tests(*ALONE, *rest())),
+}
+LONG = {
+    "long tests": tool("pytest", "-m", "long", "-rs", "--timeout", "1800", *tests(*rest(), *ALONE)),
+}
 BROWSERS = {
     "tests in a browser": tool("pytest", *tests(*BROWSER)),
 }
 COVERAGE = {
     "coverage": tool("pytest", "-q", *BY_FILE, "--cov", *tests("unit", "contract")),
 }
-STAGES = CHECK | TEST | BROWSERS | COVERAGE
+STAGES = CHECK | TEST | SCALE | LONG | BROWSERS | COVERAGE
 
 
 def run(name: str) -> int:
@@ -82,7 +89,13 @@ def run(name: str) -> int:
 
 def main(names: list[str]) -> int:
     """Run the stages named, up to the first that fails; return its exit code."""
-    groups = {"check": list(CHECK), "test": list(TEST), "browser": list(BROWSERS)}
+    groups = {
+        "check": list(CHECK),
+        "test": list(TEST),
+        "scale": list(SCALE),
+        "long": list(LONG),
+        "browser": list(BROWSERS),
+    }
     for name in [stage for given in names for stage in groups.get(given, [given])]:
         if code := run(name):
             return code

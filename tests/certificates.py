@@ -1,5 +1,9 @@
 """Certificates of the tests' own: signed by themselves, gone with their folder."""
 
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -37,3 +41,39 @@ def write_certificate(folder: Path, host: str, until: datetime | None = None) ->
         )
     )
     return certificate, private
+
+
+@asynccontextmanager
+async def behind_tls(
+    socket: str,
+    folder: Path,
+    host: str,
+    begins: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]] | None = None,
+) -> AsyncIterator[tuple[int, Path]]:
+    """Have a server on a socket be reached over TLS: give the port, and the certificate, which is of this
+    host. `begins`: what its clients say before they encrypt, and are answered."""
+    certificate, key = write_certificate(folder, host)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate, key)
+
+    async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            while said := await reader.read(65_536):
+                writer.write(said)
+                await writer.drain()
+        writer.close()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if begins:
+            await begins(reader, writer)
+        try:
+            await writer.start_tls(context)
+        except (OSError, ssl.SSLError):
+            writer.close()
+            return
+        asked, answers = await asyncio.open_unix_connection(socket)
+        await asyncio.gather(carry(reader, answers), carry(asked, writer))
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        yield server.sockets[0].getsockname()[1], certificate

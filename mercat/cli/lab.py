@@ -17,6 +17,12 @@ from mercat.lab.simulate import simulate as run_seeds
 
 _console = Console(stderr=True)
 commands = typer.Typer()
+Broker = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="PROGRAM", exists=True, dir_okay=False, help="apart: what runs a broker (.kafka/run)."
+    ),
+]
 
 
 def bench_of(name: str, seconds: float, options: Mapping[str, Any], *, as_json: bool) -> int:
@@ -63,9 +69,7 @@ def simulate_of(seed: int, seeds: int, plant: str | None, *, as_json: bool) -> i
 def bench(  # noqa: PLR0913  - an option is a parameter
     name: Annotated[
         str,
-        typer.Argument(
-            metavar="NAME", help="browse, checkout, faults, flash, import, overload, restarts or search."
-        ),
+        typer.Argument(metavar="NAME", help=f"{', '.join(NAMES[:-1])} or {NAMES[-1]}."),
     ],
     seconds: Annotated[float, typer.Option(min=1, max=600, help="How long each measurement lasts.")] = 10,
     people: Annotated[
@@ -94,6 +98,7 @@ def bench(  # noqa: PLR0913  - an option is a parameter
         int | None, typer.Option(min=1, max=100, help="restarts: how often all workers are replaced (10).")
     ] = None,
     hot: Annotated[bool, typer.Option("--hot", help="checkout: every order takes one same offer.")] = False,
+    kafka: Broker = None,
     promotions: Annotated[
         bool,
         typer.Option("--promotions", help="checkout: each order has three automatic promotions and a code."),
@@ -111,6 +116,7 @@ def bench(  # noqa: PLR0913  - an option is a parameter
         "lines": lines,
         "times": times,
         "hot": hot,
+        "kafka": kafka,
         "promotions": promotions,
     }
     raise typer.Exit(bench_of(name, seconds, options, as_json=as_json))

@@ -27,7 +27,7 @@ def quiet():
     structlog.reset_defaults()
 
 
-@pytest.mark.parametrize("seeds", [15, pytest.param(200, marks=pytest.mark.scale)])
+@pytest.mark.parametrize("seeds", [15, pytest.param(200, marks=pytest.mark.long)])
 async def test_purchases_that_break_off_anywhere_end_well(settings, seeds):
     report = await sweep(settings, 1, seeds)
     assert report["violations"] == 0, str(report)

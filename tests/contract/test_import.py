@@ -648,7 +648,7 @@ async def test_stock_of_an_import_is_for_sale_and_tells_of_a_product_only_once(i
     assert len(await changes()) == 1  # the delivery was known with the product
 
 
-@pytest.mark.scale
+@pytest.mark.long
 async def test_memory_does_not_grow_with_the_file(importer):
     async def peak(count):
         file = importer.folder / "long.jsonl"

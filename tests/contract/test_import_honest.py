@@ -155,7 +155,7 @@ async def test_rows_beyond_what_one_product_may_have_are_named(read):
     assert len(got.notes) == got.done.left_out == len(rows) + 1 - VARIANTS_MAX
 
 
-@pytest.mark.scale
+@pytest.mark.long
 async def test_rows_of_a_product_are_found_however_far_apart_in_memory_that_does_not_grow(tmp_path):
     async def peak(count):
         file = tmp_path / "far.csv"

@@ -2,15 +2,13 @@
 
 import asyncio
 import os
-import ssl
-from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 
 import asyncpg
 import psycopg2
 import pytest
 from buckets import KEY, s3_server
-from certificates import write_certificate
+from certificates import behind_tls
 from commands import mercat
 
 from mercat.cli import move_in as command
@@ -77,30 +75,9 @@ def test_parts_that_an_open_shop_has_elsewhere_already_are_not_touched(tmp_path,
         command._plan_of(shop, {}, file, "", "")
 
 
-@asynccontextmanager
-async def behind_tls(socket, folder):
-    """A PostgreSQL that encrypts: give its port and its certificate."""
-    certificate, key = write_certificate(folder, "localhost")
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(certificate, key)
-
-    async def carry(reader, writer):
-        with suppress(OSError):
-            while said := await reader.read(65_536):
-                writer.write(said)
-                await writer.drain()
-        writer.close()
-
-    async def serve(reader, writer):
-        assert await reader.readexactly(8) == b"\0\0\0\x08\x04\xd2\x16\x2f"  # SSLRequest
-        writer.write(b"S")
-        await writer.start_tls(context)
-        asked, answers = await asyncio.open_unix_connection(socket)
-        await asyncio.gather(carry(reader, answers), carry(asked, writer))
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    async with server:
-        yield server.sockets[0].getsockname()[1], certificate
+async def _ssl_request(reader, writer):
+    assert await reader.readexactly(8) == b"\0\0\0\x08\x04\xd2\x16\x2f"
+    writer.write(b"S")
 
 
 @pytest.mark.parametrize("tls", ["require", "verify-full"])
@@ -109,10 +86,8 @@ async def test_a_database_that_moved_to_a_server_with_tls_is_reached_by_every_cl
 ):
     """By asyncpg as the migration does, by psycopg2, and by libpq's variables; ours stay as they were."""
     monkeypatch.delenv("PGSSLMODE", raising=False)
-    async with behind_tls(f"{engines.postgres_host}/.s.PGSQL.{engines.postgres_port}", tmp_path) as (
-        port,
-        root,
-    ):
+    socket = f"{engines.postgres_host}/.s.PGSQL.{engines.postgres_port}"
+    async with behind_tls(socket, tmp_path, "localhost", _ssl_request) as (port, root):
         moved = {"postgres_host": "localhost", "postgres_port": str(port), "postgres_tls": tls}
         if tls == "verify-full":
             moved["postgres_tls_root"] = str(root)

@@ -41,6 +41,8 @@ _TOLD = """select lsn::text as at, case when get_byte(data, 0) = ascii('M')
 from pg_logical_slot_peek_binary_changes('mercat', null, null,
     'proto_version', '1', 'publication_names', 'relay', 'messages', 'true')"""
 _PASSED = "select pg_replication_slot_advance('mercat', $1::text::pg_lsn)"
+_TAKEN_BACK = "begin read write; delete from events.move where part = 'database'; commit"
+"""As docs/growing.md says, where the other server is lost for good."""
 _QUICK = {"fsync": "off", "full_page_writes": "off", "wal_level": "logical"}
 _LOOKS = [
     getattr(database.queries, name)
@@ -496,6 +498,20 @@ async def test_a_shop_whose_machine_died_while_writers_were_kept_out_opens_again
     await scene.till.sells_on()
     await scene.move()
     await scene.all_is_there_once()
+
+
+async def test_a_database_that_was_left_takes_no_writes_though_moved_in_json_is_lost(scene):
+    """Opening the shop migrates first, and would let writers into orders of before the move."""
+    await scene.move()
+    own, data = scene.own.postgres(), scene.own.data
+    done = await asyncio.to_thread(mercat, "migrate", "--data", data)
+    assert (done.returncode, "has moved to another server" in done.stderr) == (1, True)
+    assert not await takes_writes(own)
+    db = await asyncpg.connect(**own)
+    await db.execute(_TAKEN_BACK)
+    await db.close()
+    await asyncio.to_thread(mercat, "migrate", "--data", data)
+    assert await takes_writes(own)
 
 
 async def test_no_server_that_has_the_orders_is_to_be_made_anew(scene):

@@ -177,7 +177,7 @@ async def test_an_invoice_in_yen_has_no_decimals_and_adds_up(opened, db):
         assert "." not in "".join(line for line in (invoice + credit).splitlines() if line.startswith("¥"))
 
 
-@pytest.mark.scale
+@pytest.mark.long
 async def test_two_hundred_lines_go_on_page_after_page_with_their_headings(opened, db):
     async with opened() as house:
         bob = await seller_of(house)

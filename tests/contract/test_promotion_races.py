@@ -155,7 +155,7 @@ async def test_the_limit_cannot_be_lowered_below_what_is_used(promotions):
     assert (await promotions.change(promotion_id, PromotionChange(limit=3))).limit == 3
 
 
-@pytest.mark.scale
+@pytest.mark.long
 async def test_a_hundred_thousand_codes_are_made_and_found(promotions):
     promotion_id, codes = await set_up(promotions, codes=CodesAsk(100_000, "A-"))
     assert len(set(codes)) == 100_000

@@ -68,7 +68,7 @@ def test_a_folder_without_orders_or_with_all_on_one_side_is_refused(tmp_path):
         shelf_quality.read(tmp_path, datetime(2021, 1, 1))
 
 
-@pytest.mark.scale
+@pytest.mark.long
 @pytest.mark.skipif(not SHARED.is_dir(), reason="../shared/data is not here: real baskets are not measured")
 async def test_on_a_part_of_real_baskets_shelves_find_more_than_plain_co_occurrence(pool):
     """A part of the learning makes all figures lower; in full `mercat recommend evaluate` measures."""

@@ -227,7 +227,7 @@ async def test_many_are_filled_at_once(desk):
     assert "A price is a number" in answer.text
 
 
-@pytest.mark.scale
+@pytest.mark.long
 async def test_two_thousand_variants_are_paged_and_each_page_is_saved_alone(desk):
     letters = [f"v{n}" for n in range(50)]
     answer = await desk.options(("A", *letters), ("B", *letters[:40]))

@@ -79,7 +79,7 @@ def said(done: object) -> str:
     return getattr(done, "stderr", "")
 
 
-@pytest.mark.scale
+@pytest.mark.long
 async def test_what_a_restore_loses_is_what_the_time_says(tmp_path: Path):
     tmp_path.chmod(0o755)
     backups, shop = tmp_path / "backups", tmp_path / "shop"

@@ -33,7 +33,7 @@ async def signs_in(port: int, name: str) -> bool:
         return (await http.post("/sessions", json=person)).status_code == 201
 
 
-@pytest.mark.scale
+@pytest.mark.long
 async def test_a_shop_whose_disk_is_gone_comes_back_from_its_bucket(tmp_path: Path):
     tmp_path.chmod(0o755)
     shop, again = tmp_path / "shop", tmp_path / "again"

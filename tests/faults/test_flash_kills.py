@@ -80,7 +80,7 @@ class Person:
             await asyncio.sleep(0.05)
 
 
-@pytest.mark.scale
+@pytest.mark.long
 async def test_the_sale_completes_whatever_is_killed(tmp_path: Path):
     tmp_path.chmod(0o755)
     async with serving(tmp_path, more={"MERCAT_LEASE_S": LEASE_S}) as connection:

@@ -21,7 +21,7 @@ BACK_WITHIN_S = 5
 LEASE_S = "3"
 
 
-@pytest.mark.scale
+@pytest.mark.long
 async def test_whatever_fails_no_order_is_lost_or_doubled_and_the_shop_is_back(tmp_path: Path):
     tmp_path.chmod(0o755)
     double = StripeDouble()
@@ -47,7 +47,7 @@ async def test_whatever_fails_no_order_is_lost_or_doubled_and_the_shop_is_back(t
             assert await scene.drained(shop) < 30
 
 
-@pytest.mark.scale
+@pytest.mark.long
 async def test_after_kill_9_of_everything_the_next_start_loses_nothing(tmp_path: Path):
     tmp_path.chmod(0o755)
     more = {"MERCAT_LEASE_S": LEASE_S, "MERCAT_PROVIDER_TIMEOUT_S": "1"}

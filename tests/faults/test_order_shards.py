@@ -2,7 +2,7 @@
 
 import os
 import signal
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import asyncpg
@@ -13,11 +13,10 @@ from waiting import until
 from mercat.audit import audit_shop
 from mercat.embedded import Home
 from mercat.embedded.engine import wait_ready
-from mercat.embedded.postgres import Postgres
 from mercat.ids import OrderId
 from mercat.lab.bench import faults as scene
 from mercat.lab.bench.crowd import crowded
-from mercat.lab.bench.shop import serving
+from mercat.lab.bench.shop import address_of, order_cluster, serving
 from mercat.settings import load
 
 RATE = 40
@@ -25,29 +24,13 @@ SHOPPERS = 120
 ORDERS = "select order_id from orders.orders where status <> 'refused'"
 
 
-@contextmanager
-def cluster(path: Path, key: str):
-    """A PostgreSQL of its own for orders, of the shop with this key."""
-    path.mkdir(mode=0o711)
-    (path / "secret.key").write_text(key)
-    postgres = Postgres(Home(path))
-    postgres.start()
-    wait_ready([postgres])
-    try:
-        yield postgres
-    finally:
-        postgres.ask_to_stop(hurry=True)
-        postgres.wait_stopped()
-
-
 @pytest.mark.scale
 async def test_a_cluster_of_orders_that_dies_hurts_its_buyers_alone_and_comes_back(tmp_path: Path):
     tmp_path.chmod(0o755)
     home = Home(tmp_path / "main")
     async with AsyncExitStack() as stack:
-        b, c = [stack.enter_context(cluster(tmp_path / name, home.key)) for name in "bc"]
-        urls = [f"postgresql://{str(each.sockets).replace('/', '%2F')}:5432/mercat" for each in (b, c)]
-        shards = f"main 0-399; b 400-699 {urls[0]}; c 700-1023 {urls[1]}"
+        b, c = [stack.enter_context(order_cluster(tmp_path / name, home.key)) for name in "bc"]
+        shards = f"main 0-399; b 400-699 {address_of(b)}; c 700-1023 {address_of(c)}"
         more = {"MERCAT_ORDERS_SHARDS": shards, "MERCAT_LEASE_S": "3"}
         connection = await stack.enter_async_context(serving(home.path, more=more))
         settings = load({**os.environ, **connection.environment(), **more})

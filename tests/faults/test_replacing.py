@@ -19,7 +19,7 @@ def workers(shop: Connection) -> set[Process]:
     return {process for process in found if process}
 
 
-@pytest.mark.scale
+@pytest.mark.long
 async def test_no_request_is_lost_while_workers_are_replaced_or_ended():
     async with opened() as shop:
         clients = Clients(shop.port, pause_s=0.02)

@@ -10,7 +10,7 @@ from pathlib import Path
 import asyncpg
 import msgspec
 import pytest
-from faults.test_order_shards import ORDERS, cluster
+from faults.test_order_shards import ORDERS
 from waiting import until
 
 from mercat import ids
@@ -21,7 +21,7 @@ from mercat.kit.refusals import Unavailable
 from mercat.kit.rpc import Caller
 from mercat.lab.bench import faults as scene
 from mercat.lab.bench.crowd import crowded
-from mercat.lab.bench.shop import serving
+from mercat.lab.bench.shop import address_of, order_cluster, serving
 from mercat.settings import load
 from mercat.shard_places import show_buckets
 
@@ -63,8 +63,8 @@ async def test_buckets_move_while_people_buy_and_cancel_and_nothing_is_lost(tmp_
     tmp_path.chmod(0o755)
     home = Home(tmp_path / "main")
     async with AsyncExitStack() as stack:
-        c = stack.enter_context(cluster(tmp_path / "c", home.key))
-        url = f"postgresql://{str(c.sockets).replace('/', '%2F')}:5432/mercat"
+        c = stack.enter_context(order_cluster(tmp_path / "c", home.key))
+        url = address_of(c)
         more = {"MERCAT_ORDERS_SHARDS": f"main 0-1023; c - {url}", "MERCAT_LEASE_S": "3"}
         connection = await stack.enter_async_context(serving(home.path, more=more))
         settings = load({**os.environ, **connection.environment(), **more})

@@ -18,7 +18,7 @@ async def _experiment(folder: Path, *arguments: str) -> tuple[int, str]:
     return done.returncode, done.stdout or done.stderr
 
 
-@pytest.mark.scale
+@pytest.mark.long
 async def test_an_experiment_is_begun_read_and_stopped_at_the_terminal():
     with temporary() as home:
         folder = Path(home.path)

@@ -26,7 +26,7 @@ async def _mercat(shop, *arguments, good=True):
     return said
 
 
-@pytest.mark.scale
+@pytest.mark.long
 async def test_a_sale_from_the_plan_to_the_certificate(town, bea, open_shop, tmp_path):
     name = f"t{new_key()[:12]}"
     tea = await bea.lists("Tea of the first harvest", quantity=3)

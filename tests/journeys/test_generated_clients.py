@@ -16,7 +16,7 @@ from mercat.embedded import Connection
 from mercat.web import PREFIX, TABLE
 from mercat.web.openapi import document
 
-pytestmark = pytest.mark.scale
+pytestmark = pytest.mark.long
 
 CLIENTS = Path(__file__).parents[1] / "clients"
 BOB = {"email": "bob@example.com", "password": "mercat"}

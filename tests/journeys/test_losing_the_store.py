@@ -10,7 +10,7 @@ from mercat.kit.valkey import ValkeyServer
 from mercat.lab.bench.shop import audited, opened
 
 
-@pytest.mark.scale
+@pytest.mark.long
 async def test_carts_guests_and_places_in_line_come_back():
     async with opened(workers=1, demo=True) as shop:
         base = f"http://127.0.0.1:{shop.port}/api/v1"

@@ -20,7 +20,7 @@ from schemathesis.specs.openapi.checks import (
 from mercat.embedded import Connection
 from mercat.web import PREFIX
 
-pytestmark = pytest.mark.scale
+pytestmark = pytest.mark.long
 
 STORIES, STEPS = 8, 6
 CHECKS = [

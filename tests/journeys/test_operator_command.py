@@ -35,7 +35,7 @@ async def signed_in(shop, email):
     return Person(http, session["token"])
 
 
-@pytest.mark.scale
+@pytest.mark.long
 async def test_a_shop_without_the_demo_gets_its_first_operator_at_the_terminal():
     with temporary() as home:
         folder = Path(home.path)

@@ -55,7 +55,7 @@ async def _sells(http: httpx.AsyncClient) -> Seller:
     return bea
 
 
-@pytest.mark.scale
+@pytest.mark.long
 async def test_payouts_are_planned_run_and_listed_at_the_terminal():
     with temporary() as home:
         folder = Path(home.path)

@@ -44,7 +44,7 @@ async def owner(open_shop):
     await connection.close()
 
 
-@pytest.mark.scale
+@pytest.mark.long
 async def test_drift_is_found_and_mended(town, bea, open_shop, owner):
     word = f"w{uuid.uuid4().hex[:10]}"
     listed = [await bea.lists(f"{word} number {n}", quantity=5) for n in range(3)]

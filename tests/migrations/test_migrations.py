@@ -98,7 +98,7 @@ async def test_the_statements_of_an_earlier_release_are_valid_on_the_new_schema(
         await db.close()
 
 
-@pytest.mark.scale
+@pytest.mark.long
 @pytest.mark.parametrize("release", RELEASES)
 def test_an_earlier_release_sells_on_the_new_schema(release, tmp_path):
     commit = COMMITS[release]

@@ -19,7 +19,7 @@ from waiting import until
 
 from mercat.lab.bench.shop import audited, serving
 
-pytestmark = pytest.mark.scale
+pytestmark = pytest.mark.long
 
 ROOT = Path(__file__).parents[2]
 RELEASE = "0.1.0"

@@ -67,7 +67,7 @@ def test_an_option_of_another_benchmark_is_refused(name, options, capsys):
 
 def test_every_option_is_some_benchmarks():
     taken = set().union(*(options_of(name) for name in NAMES))
-    assert {"people", "products", "rate", "fault", "lines", "hot", "promotions"} <= taken
+    assert {"people", "products", "rate", "fault", "lines", "hot", "kafka", "promotions"} <= taken
 
 
 class _Shop:

@@ -4,16 +4,15 @@ Each key is copied whole, with the moment at which it lapses. The server says wh
 those are copied again, the last of them once it refuses writes."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
-from contextlib import suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from contextlib import asynccontextmanager, suppress
 from time import monotonic
 from typing import Any, ClassVar
 
-from valkey.asyncio import Valkey
 from valkey.exceptions import ResponseError, ValkeyError
 
-from mercat.cli.moves.parts import OneWriter, PartAway, PlacesDiffer, Say, Way
-from mercat.embedded import Home, Trouble
+from mercat.cli.moves.parts import OneWriter, PartAway, PlacesDiffer, Say, Way, engines_here, in_order
+from mercat.kit.valkey import connect
 from mercat.settings import Settings
 
 Server = Any
@@ -45,21 +44,14 @@ class CartKeys(OneWriter):
         self._own = here
         self._changes: _Changes | None = None
 
-    async def plan(self, way: Way) -> str:
-        source, target = self._places(way)
-        try:
-            count = await source.dbsize()
-        finally:
-            await _close(source, target)
-        return f"{count:,} keys are copied, some 5,000 a second, then nothing is written for some seconds"
+    async def extent(self, way: Way) -> str:
+        async with self._connected(way) as (source, _):
+            return f"{await source.dbsize():,} keys are copied, some 5,000 a second"
 
     async def check(self, way: Way) -> None:
-        source, target = self._places(way)
-        try:
+        async with self._connected(way) as (_, target):
             if way == "there":
                 await _check_keeps(target)
-        finally:
-            await _close(source, target)
 
     async def fill(self, way: Way, say: Say) -> None:
         source, target = self._places(way)
@@ -83,8 +75,7 @@ class CartKeys(OneWriter):
 
     async def verify(self, way: Way) -> str:
         """Compare each key; what differs is looked at again once what changed meanwhile is copied."""
-        source, target = self._places(way)
-        try:
+        async with self._connected(way) as (source, target):
             count, different = 0, set[bytes]()
             async for names in _names(source):
                 count += len(names)
@@ -95,18 +86,14 @@ class CartKeys(OneWriter):
                 await self._copy_changed(source, target)
                 different = await _different(source, target, different)
             raise PlacesDiffer(f"{len(different):,} of {count:,} keys are not the same there.")
-        finally:
-            await _close(source, target)
 
     async def hand_over(self, way: Way, say: Say) -> None:
         if self._changes is None:  # of a command that was killed: nobody has heard what changed since
             await self.let_in(way)
             await self.fill(way, say)
             say(await self.verify(way))
-        source, target = self._places(way)
-        assert self._changes
         begun = monotonic()
-        try:
+        async with self._connected(way) as (source, target):
             if way == "there":
                 await source.hset(_NOTE, "shut", 1)
             await _keep_out(source)
@@ -119,16 +106,11 @@ class CartKeys(OneWriter):
                 raise PlacesDiffer(f"{here:,} keys are here, and {there:,} are there.")
             if way == "there":
                 await _shut(source)
-        finally:
-            await _close(source, target)
         say(f"everything is there {monotonic() - begun:.2f} s after the last write.")
 
     async def let_in(self, way: Way, *, stays: bool = False) -> None:
-        source, target = self._places(way)
-        try:
+        async with self._connected(way) as (source, _):
             await _let_in(source)
-        finally:
-            await _close(source, target)
 
     async def settle(self, way: Way, say: Say) -> None:
         if self._changes:
@@ -150,14 +132,17 @@ class CartKeys(OneWriter):
     def _places(self, way: Way) -> tuple[Server, Server]:
         if "," in self._told.store_url:
             raise PlacesDiffer("several servers name their keys otherwise: carts move to one server alone.")
-        own = self._own
-        if not own:
-            engines = Home(self._told.data).engines()
-            if engines is None:
-                raise Trouble("The shop is not open.")
-            own = engines.store_url
-        here, there = [Valkey.from_url(url, socket_connect_timeout=5) for url in (own, self._told.store_url)]
-        return (here, there) if way == "there" else (there, here)
+        own = self._own or engines_here(self._told.data).store_url
+        here, there = [connect(url, socket_connect_timeout=5) for url in (own, self._told.store_url)]
+        return in_order(way, here, there)
+
+    @asynccontextmanager
+    async def _connected(self, way: Way) -> AsyncGenerator[tuple[Server, Server]]:
+        places = self._places(way)
+        try:
+            yield places
+        finally:
+            await _close(*places)
 
 
 class _Changes:

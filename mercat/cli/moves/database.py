@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 import asyncpg
 
-from mercat.cli.moves.parts import OneWriter, PartAway, PlacesDiffer, Say, Way
+from mercat.cli.moves.parts import OneWriter, PartAway, PlacesDiffer, Say, Way, engines_here, in_order
 from mercat.embedded import Home, Trouble, programs
 from mercat.embedded.home import OWNER, read_json
 from mercat.embedded.postgres import Postgres
@@ -47,6 +47,10 @@ _NO_TLS = (
     "there is no way back by this command: the shop's own PostgreSQL was built without TLS, and cannot "
     "follow one that asks for it. Close the shop, pg_dump there and pg_restore here"
 )
+_WAS_LEFT = (
+    "The database in this folder has moved to another server (events.move): the latest orders may be there "
+    "alone. moved_in.json of the folder, which says where, lacks it: put it back. See docs/growing.md."
+)
 _TO_FOLLOW = """no server that follows this shop's database answers there yet: {reason} On that machine:
   ssh -N -L 127.0.0.1:5433:{socket} USER@THIS-MACHINE &
   PGPASSWORD=... pg_basebackup -h 127.0.0.1 -p 5433 -U {owner} -D DIR -R -X stream -c fast
@@ -73,12 +77,15 @@ class ShopDatabase(OneWriter):
         self._elsewhere = {**told.database(), "user": OWNER, "password": told.secret(OWNER)}
 
     async def plan(self, way: Way) -> str:
+        none = await asyncio.to_thread(self._no_way_back)
+        said = await super().plan(way)
+        return f"{said}; {none}" if none else said
+
+    async def extent(self, way: Way) -> str:
         async with _connected(self._places(way)[0]) as source:
             size = await source.fetchval("select pg_database_size(current_database())")
         how = "a server there follows" if way == "there" else "the one of this machine follows"
-        none = await asyncio.to_thread(self._no_way_back)
-        said = f"{size / 2**20:,.0f} MB are copied while {how}, then nothing is written for some seconds"
-        return f"{said}; {none}" if none else said
+        return f"{size / 2**20:,.0f} MB are copied while {how}"
 
     async def check(self, way: Way) -> None:
         if way == "back" and (none := await asyncio.to_thread(self._no_way_back)):
@@ -92,7 +99,7 @@ class ShopDatabase(OneWriter):
                 )
         with suppress(*AWAY, asyncpg.InvalidAuthorizationSpecificationError):  # it may not be there yet
             async with _connected(target) as t:
-                if not (await _standing(t))["follows"]:
+                if way == "there" and not (await _standing(t))["follows"]:
                     await _check_not_moved(t)
 
     async def fill(self, way: Way, say: Say) -> None:
@@ -146,6 +153,9 @@ class ShopDatabase(OneWriter):
             say("where it was before, drop the slots `mercat` and `mercat_back`: they keep its log.")
             return
         async with _connected(source) as s, _connected(target) as t:
+            if way == "there":  # it says itself that it was left, whatever becomes of moved_in.json
+                await s.execute("set default_transaction_read_only = off")
+                await s.execute(queries.note, self.name, way, "moved")
             names = [row["name"] for row in await t.fetch(queries.slots_to_take_along)]
             await _dropped(s, [*names, *([_BACK_SLOT] if way == "back" else [])])
         where = "in this shop's folder" if way == "there" else "on the server"
@@ -303,16 +313,10 @@ class ShopDatabase(OneWriter):
         return Postgres(Home(self._told.data))
 
     def _here(self) -> Mapping[str, Any]:
-        if self._own is None:
-            engines = Home(self._told.data).engines()
-            if engines is None:
-                raise Trouble("The shop is not open.")
-            return engines.postgres()
-        return self._own
+        return self._own or engines_here(self._told.data).postgres()
 
     def _places(self, way: Way) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-        both = (self._here(), self._elsewhere)
-        return both if way == "there" else (both[1], both[0])
+        return in_order(way, self._here(), self._elsewhere)
 
 
 _FOLLOWING: dict[Way, tuple[str, ...]] = {
@@ -416,8 +420,11 @@ async def _is_handed_over(s: asyncpg.Connection, t: asyncpg.Connection) -> bool:
 
 
 async def let_writers_in(place: Mapping[str, Any]) -> None:
-    """Have a server take writes that kept writers out for a hand-over, and wait until it does."""
+    """Have a server take writes that kept writers out for a hand-over, and wait until it does. Trouble where
+    it was left: the database has moved, and goes on elsewhere."""
     async with _connected(place) as db:
+        if await db.fetchval(queries.kept_out) and await db.fetchval(queries.has_moved_there):
+            raise Trouble(_WAS_LEFT)
         await db.execute(_LET_IN)
         await db.execute(_RELOAD)
         await _until(lambda: _begins(place, read_only=False), _REPLAYS_WITHIN_S, _NO_RELOAD)

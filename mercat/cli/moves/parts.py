@@ -3,15 +3,18 @@
 import asyncio
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
 from time import monotonic
 from typing import ClassVar, Literal, Protocol, TypeVar
 
+from mercat.embedded import Connection, Home, Trouble
 from mercat.settings import Settings
 
 Way = Literal["there", "back"]
 """To where the settings file says, or back to the shop's own machine."""
 Say = Callable[[str], None]
 Answer = TypeVar("Answer")
+Place = TypeVar("Place")
 _ANSWERS_WITHIN_S = 120
 _ASKED_EVERY_S = 0.5
 
@@ -71,6 +74,14 @@ class OneWriter(MovingPart):
     def while_moving(self, way: Way) -> Mapping[str, str] | None:
         return None
 
+    async def plan(self, way: Way) -> str:
+        return f"{await self.extent(way)}, then nothing is written for some seconds"
+
+    @abstractmethod
+    async def extent(self, way: Way) -> str:
+        """Ask where it is how much is copied, and say how."""
+        ...
+
     @abstractmethod
     async def check(self, way: Way) -> None:
         """Refuse what cannot be done, before anything is changed. Raises PlacesDiffer."""
@@ -86,6 +97,19 @@ class OneWriter(MovingPart):
     async def let_in(self, way: Way, *, stays: bool = False) -> None:
         """Let writers into where it was before it goes this way; `stays`: it will not go."""
         ...
+
+
+def in_order(way: Way, here: Place, there: Place) -> tuple[Place, Place]:
+    """Return where a part goes away from, and where it goes."""
+    return (here, there) if way == "there" else (there, here)
+
+
+def engines_here(data: Path) -> Connection:
+    """Find the engines of the shop's own machine; Trouble where it is closed."""
+    engines = Home(data).engines()
+    if engines is None:
+        raise Trouble("The shop is not open.")
+    return engines
 
 
 async def patiently(

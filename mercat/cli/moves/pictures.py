@@ -9,7 +9,7 @@ from itertools import islice
 from time import monotonic
 from typing import ClassVar, Protocol
 
-from mercat.cli.moves.parts import PlacesDiffer, Say, Way
+from mercat.cli.moves.parts import PlacesDiffer, Say, Way, in_order
 from mercat.kit.picture_names import read_name
 from mercat.media import Storage, bucket_of, folder_of
 from mercat.settings import Settings
@@ -61,7 +61,7 @@ class PictureFiles:
     # -- in a thread
 
     def _places(self, way: Way) -> tuple[ListedFiles, ListedFiles]:
-        return (self._folder, self._bucket) if way == "there" else (self._bucket, self._folder)
+        return in_order(way, self._folder, self._bucket)
 
     def _plan(self, way: Way) -> str:
         source, target = self._places(way)

@@ -114,7 +114,7 @@ class SearchIndex:
         return []
 
     def _stores_of_settings(self, way: Way) -> tuple[IndexStore, IndexStore]:
-        told = replace(self._told, moving="search" if way == "there" else "search-back")
+        told = replace(self._told, **self.while_moving(way))
         target = store_beside(told)
         assert target, "both are there while they move"
         return index_store(told), target

@@ -1,4 +1,5 @@
-"""Purchases in a shop of several processes, beside the same with all services in one: in turn, in one run.
+"""Purchases with all services in one process, with three of them in another, and with orders in four
+databases: in turn, in one run.
 
 Every process is `mercat work` on one settings file, as on several machines."""
 
@@ -7,24 +8,40 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections import Counter
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import httpx
 
+from mercat.audit import audit_shop
 from mercat.embedded import Connection, Home, engines
 from mercat.lab.bench import floors
-from mercat.lab.bench.checkout import ShopperPool, invite, stock_shelves
+from mercat.lab.bench.checkout import ShopperPool, drained, invite, stock_shelves
 from mercat.lab.bench.load import Result
 from mercat.lab.bench.report import Report
-from mercat.lab.bench.shop import audited, cpu_of, free_port, staff
+from mercat.lab.bench.shop import (
+    address_of,
+    children,
+    cpu_by_kind,
+    cpu_of,
+    free_port,
+    order_cluster,
+    staff,
+)
+from mercat.settings import Settings, load
+from mercat.shop import Shop
 
 APART = "inventory,payments,orders"
-PARTS = ("web", "inner", "back", "relay")
+BEHIND = ("back", "relay")
+PARTS = ("web", "inner", *BEHIND)
 WHOLE = "whole"
 """A web process that has every service in it."""
+_POSTGRES = {"max_connections": "500", "shared_buffers": "256MB"}
+_ENGINES = {"valkey-server": "valkey", "kafka.Kafka": "kafka", "postgres": "postgres"}
 _STARTS_WITHIN_S = 300
 _BUYERS = 1_000
 _AT_ONCE = 256
@@ -60,6 +77,10 @@ class Apart:
             f"[services]\n{services}"
         )
         return file
+
+    def settings(self) -> Settings:
+        """Return the settings of a process that has every service in it."""
+        return load({**os.environ, "MERCAT_CONFIG": str(self.config(""))})
 
     async def migrated(self) -> None:
         """Make the schema."""
@@ -107,8 +128,7 @@ class Apart:
 @asynccontextmanager
 async def split(folder: Path, more: str = "") -> AsyncGenerator[Apart]:
     """Make a shop in this folder whose processes can be started; `more`: lines of its settings file."""
-    settings = {"max_connections": "500", "shared_buffers": "256MB"}
-    with engines(Home(folder), "mercat bench apart", settings) as connection:
+    with engines(Home(folder), "mercat bench apart", _POSTGRES) as connection:
         shop = Apart(folder, connection, more)
         await shop.migrated()
         try:
@@ -117,73 +137,150 @@ async def split(folder: Path, more: str = "") -> AsyncGenerator[Apart]:
             await shop.stop()
 
 
-async def apart(seconds: float) -> Report:
-    """Measure the rate and the CPU of an order: all in one process, and three services in another."""
-    ways = {"all in one": WHOLE, f"{APART} apart": "web"}
-    with tempfile.TemporaryDirectory(prefix="mercat-bench-") as made:
-        folder = Path(made)
+class _Way(NamedTuple):
+    """A way to buy: at which process of which shop, with which others and engines, and who comes there."""
+
+    shop: Apart
+    door: str
+    others: Sequence[str]
+    engines: Collection[int]
+    inside: Shop
+    crowd: ShopperPool
+
+
+class _Turn(NamedTuple):
+    """What came of a turn; `cpu`: seconds, and `orders`, of its lead too, until all was told and digested."""
+
+    result: Result
+    orders: int
+    cpu: Mapping[str, float]
+
+
+async def apart(seconds: float, kafka: Path | None = None) -> Report:
+    """Measure rate and CPU of an order: all services in one process, three in another, orders in four
+    databases. `kafka`: a program that runs a broker, in which the log of the last one is then."""
+    async with AsyncExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mercat-bench-")))
         folder.chmod(0o755)
-        async with split(folder) as shop:
-            rates: dict[str, list[Result]] = {way: [] for way in ways}
-            spent: dict[str, dict[str, float]] = {way: {} for way in ways}
-            async with staff(shop.connection) as inside:
-                offers = await stock_shelves(inside)
-                crowd = ShopperPool(inside, await invite(inside, _BUYERS), offers)
-                while await crowd.fill():
-                    pass
-                filling = asyncio.create_task(crowd.keep_filling())
-                await asyncio.gather(shop.start("", WHOLE), shop.start(APART))
-                for _ in range(_TURNS):
-                    for way, door in ways.items():
-                        rates[way].append(
-                            await _measured(shop, door, crowd, seconds / _TURNS / 2, spent[way])
-                        )
-                filling.cancel()
-            findings = await audited(shop.connection)
-            floor = await floors.orders_in_sql(shop.connection)
-    return _report(rates, spent, floor, sum(finding.violations for finding in findings))
+        one = await stack.enter_async_context(split(folder / "one"))
+        of_one = children()
+        more = await _four_databases(folder, kafka, stack)
+        four = await stack.enter_async_context(split(folder / "four", more))
+        of_four = {*children()} - {*of_one, *children(*of_one)}
+        at_one, at_four = [await _shoppers(shop, stack) for shop in (one, four)]
+        await asyncio.gather(one.start("", WHOLE), one.start(APART), four.start("", WHOLE, *BEHIND))
+        ways = {
+            "all in one": _Way(one, WHOLE, BEHIND, of_one, *at_one),
+            f"{APART} apart": _Way(one, "web", ("inner", *BEHIND), of_one, *at_one),
+            f"orders in four databases{', log in Kafka' if kafka else ''}": _Way(
+                four, WHOLE, BEHIND, of_four, *at_four
+            ),
+        }
+        found: dict[str, list[_Turn]] = {name: [] for name in ways}
+        for _ in range(_TURNS):
+            for name, way in ways.items():
+                found[name].append(await _measured(way, seconds / _TURNS))
+        findings = [each for shop in (one, four) for each in await audit_shop(shop.settings())]
+        floor = await floors.orders_in_sql(one.connection)
+    return _report(found, floor, sum(finding.violations for finding in findings))
 
 
-async def _measured(
-    shop: Apart, door: str, crowd: ShopperPool, seconds: float, spent: dict[str, float]
-) -> Result:
-    port = shop.ports[door]
-    await crowd.run(port, _AT_ONCE, _LEAD_S)
-    processes = {name: each.pid for name, each in shop.processes.items() if door == WHOLE or name != WHOLE}
-    before = {name: cpu_of(process) for name, process in processes.items()}
-    result = await crowd.run(port, _AT_ONCE, seconds)
-    for name, process in processes.items():
-        spent[name] = spent.get(name, 0) + cpu_of(process) - before[name]
-    return result
+async def _four_databases(folder: Path, kafka: Path | None, stack: AsyncExitStack) -> str:
+    """Start three more clusters, and a broker where there is one; return the lines that name them."""
+    key = Home(folder / "four").key
+    lines = '[orders.shards]\nmain = "0-255"\n'
+    for n in (1, 2, 3):
+        cluster = stack.enter_context(order_cluster(folder / f"orders_{n}", key, _POSTGRES))
+        buckets = f"{n * 256}-{n * 256 + 255}"
+        lines += f'orders_{n} = {{url = "{address_of(cluster)}", buckets = "{buckets}"}}\n'
+    if kafka:
+        port = await stack.enter_async_context(_broker(kafka, folder / "kafka"))
+        lines += f'[log]\nkafka = ["127.0.0.1:{port}"]\n'
+    return lines
 
 
-def _report(
-    rates: dict[str, list[Result]], spent: dict[str, dict[str, float]], floor: float, violations: int
-) -> Report:
-    whole, parts = rates
-    orders = {way: sum(each.statuses[201] for each in found) for way, found in rates.items()}
-    rate = {way: sum(each.rate for each in found) / len(found) for way, found in rates.items()}
+@asynccontextmanager
+async def _broker(run: Path, folder: Path) -> AsyncGenerator[int]:
+    """Run a broker, and wait until somebody listens there."""
+    folder.mkdir()
+    port = free_port()
+    with (folder / "said").open("wb") as said:
+        command = [str(run.absolute()), str(folder), str(port), str(free_port())]
+        broker = await asyncio.create_subprocess_exec(*command, stdout=said, stderr=said)
+    try:
+        await _until_listening(port, broker)
+        yield port
+    finally:
+        with suppress(ProcessLookupError):
+            broker.kill()
+        await broker.wait()
+
+
+async def _until_listening(port: int, process: asyncio.subprocess.Process) -> None:
+    async with asyncio.timeout(_STARTS_WITHIN_S):
+        while process.returncode is None:
+            with suppress(OSError):
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+                writer.close()
+                return
+            await asyncio.sleep(0.1)
+    raise RuntimeError("the broker did not start")
+
+
+async def _shoppers(shop: Apart, stack: AsyncExitStack) -> tuple[Shop, ShopperPool]:
+    """Fill the shelves, and the carts of a crowd, now and from now on."""
+    variables = {"MERCAT_CONFIG": str(shop.config(""))}
+    inside = await stack.enter_async_context(staff(shop.connection, variables))
+    offers = await stock_shelves(inside)
+    crowd = ShopperPool(inside, await invite(inside, _BUYERS), offers)
+    while await crowd.fill():
+        pass
+    stack.callback(asyncio.create_task(crowd.keep_filling()).cancel)
+    return inside, crowd
+
+
+async def _measured(way: _Way, seconds: float) -> _Turn:
+    port, before = way.shop.ports[way.door], _cpu(way)
+    lead = await way.crowd.run(port, _AT_ONCE, _LEAD_S)
+    result = await way.crowd.run(port, _AT_ONCE, seconds)
+    await drained(way.inside)
+    cpu = {kind: spent - before.get(kind, 0) for kind, spent in _cpu(way).items()}
+    return _Turn(result, lead.statuses[201] + result.statuses[201], cpu)
+
+
+def _cpu(way: _Way) -> dict[str, float]:
+    """Sum the CPU time so far of the shop's processes that take part, and of its engines."""
+    ours = {name: cpu_of(way.shop.processes[name].pid) for name in (way.door, *way.others)}
+    return ours | cpu_by_kind(_ENGINES, {*way.engines, *children(*way.engines)})
+
+
+def _report(found: Mapping[str, Sequence[_Turn]], floor: float, violations: int) -> Report:
+    ways = {name: _shown(turns) for name, turns in found.items()}
+    first = next(iter(ways.values()))
     return Report(
         name="apart",
-        rate_per_s=rate[parts],
+        rate_per_s=first["rate_per_s"],
         floor_per_s=floor,
-        ratio=rate[parts] / floor,
-        p50_ms=_middle([each.percentile(0.5) for each in rates[parts]]),
-        p99_ms=_middle([each.percentile(0.99) for each in rates[parts]]),
+        ratio=first["rate_per_s"] / floor,
+        p50_ms=first["p50_ms"],
+        p99_ms=first["p99_ms"],
         audit_violations=violations,
-        more={
-            "all_in_one_per_s": round(rate[whole], 1),
-            "all_in_one_p50_ms": round(_middle([each.percentile(0.5) for each in rates[whole]]), 2),
-            "all_in_one_p99_ms": round(_middle([each.percentile(0.99) for each in rates[whole]]), 2),
-            "orders": orders,
-            "cpu_ms_an_order": {
-                way: {name: round(cpu / max(orders[way], 1) * 1_000, 3) for name, cpu in found.items()}
-                for way, found in spent.items()
-            },
-            "statuses": {way: [dict(each.statuses) for each in found] for way, found in rates.items()},
-            "cores": os.cpu_count(),
-        },
+        more={**ways, "cores": os.cpu_count()},
     )
+
+
+def _shown(turns: Sequence[_Turn]) -> dict[str, Any]:
+    results, orders = [each.result for each in turns], sum(each.orders for each in turns)
+    cpu = {kind: sum(each.cpu.get(kind, 0) for each in turns) for kind in turns[0].cpu}
+    each_ms = {kind: round(spent / max(orders, 1) * 1_000, 3) for kind, spent in cpu.items()}
+    return {
+        "rate_per_s": round(_middle([each.rate for each in results]), 1),
+        "p50_ms": round(_middle([each.percentile(0.5) for each in results]), 2),
+        "p99_ms": round(_middle([each.percentile(0.99) for each in results]), 2),
+        "orders": orders,
+        "cpu_ms_an_order": {**each_ms, "all": round(sum(each_ms.values()), 3)},
+        "statuses": dict(sum((each.statuses for each in results), Counter[int]())),
+    }
 
 
 def _middle(found: Sequence[float]) -> float:

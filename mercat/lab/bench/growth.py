@@ -26,7 +26,7 @@ from mercat.lab.bench.checkout import ShopperPool, drained, invite, stock_shelve
 from mercat.lab.bench.importing import mercat
 from mercat.lab.bench.load import Load, request
 from mercat.lab.bench.many_orders import TEMPLATE, copy_orders
-from mercat.lab.bench.shop import children, cpu_of, opened, staff
+from mercat.lab.bench.shop import cpu_by_kind, opened, staff
 from mercat.shop import Shop
 
 _AT_ONCE = 256
@@ -60,10 +60,10 @@ async def products(sizes: list[int]) -> None:
     for size in sizes:
         async with opened() as connection, staff(connection) as shop:
             owner = await asyncpg.connect(**connection.postgres())
-            empty, before, log = await _bytes(owner), _cpu(), await owner.fetchrow(_LOG)
+            empty, before, log = await _bytes(owner), cpu_by_kind(_KINDS), await owner.fetchrow(_LOG)
             importer = await asyncio.to_thread(_import, connection, size)
             await drained(shop)
-            after, now = _cpu(), await owner.fetchrow(_LOG)
+            after, now = cpu_by_kind(_KINDS), await owner.fetchrow(_LOG)
             assert log
             assert now
             index = sum(
@@ -111,12 +111,12 @@ async def _asked(port: int, paths: list[str]) -> dict[str, Any]:
     """Ask for each once; the first of them, with what is made once, do not count."""
     asked = [request("GET", path, {"Accept-Encoding": "gzip"}) for path in paths]
     await Load(port, iter(asked[:_FIRST])).run(16, 600)
-    before = _cpu()
+    before = cpu_by_kind(_KINDS)
     result = await Load(port, iter(asked[_FIRST:])).run(16, 600)
     return {
         "cpu_us": {
             kind: round((spent - before.get(kind, 0)) / sum(result.statuses.values()) * 1e6)
-            for kind, spent in _cpu().items()
+            for kind, spent in cpu_by_kind(_KINDS).items()
         },
         "statuses": {str(status): count for status, count in result.statuses.items()},
     }
@@ -176,10 +176,10 @@ async def _bought(connection: Connection, owner: asyncpg.Connection, crowd: Shop
     """Buy, and say what each order used."""
     await owner.execute("checkpoint")  # so that each size pays for whole pages alike
     await crowd.run(connection.port, _AT_ONCE, 600, most=_WARM_UP)
-    before, log = _cpu(), await owner.fetchrow(_LOG)
+    before, log = cpu_by_kind(_KINDS), await owner.fetchrow(_LOG)
     result = await crowd.run(connection.port, _AT_ONCE, 600, most=_BOUGHT)
     orders = result.statuses[201]
-    after, now = _cpu(), await owner.fetchrow(_LOG)
+    after, now = cpu_by_kind(_KINDS), await owner.fetchrow(_LOG)
     assert log
     assert now
     return {
@@ -190,22 +190,6 @@ async def _bought(connection: Connection, owner: asyncpg.Connection, crowd: Shop
         "log_bytes_an_order": round((now["bytes"] - log["bytes"]) / orders),
         "fsyncs_an_order": round(float(now["fsyncs"] - log["fsyncs"]) / orders, 3),
     }
-
-
-def _cpu() -> dict[str, float]:
-    """Sum the CPU time of the shop's processes by kind."""
-    found: dict[str, float] = {}
-    for process in children():
-        try:
-            command = Path(f"/proc/{process}/cmdline").read_text().replace("\0", " ")
-            spent = cpu_of(process)
-        except OSError:
-            continue
-        for part, kind in _KINDS.items():
-            if part in command:
-                found[kind] = found.get(kind, 0) + spent
-                break
-    return found
 
 
 async def _bytes(owner: asyncpg.Connection) -> dict[str, int]:

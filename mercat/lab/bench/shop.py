@@ -6,9 +6,10 @@ import signal
 import socket
 import sys
 import tempfile
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, Generator, Iterable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
+from urllib.parse import quote
 
 import asyncpg
 import httpx
@@ -17,6 +18,9 @@ from mercat import settings
 from mercat.app import build_shop
 from mercat.audit import Finding, audit
 from mercat.embedded import Connection, Home
+from mercat.embedded.engine import wait_ready
+from mercat.embedded.home import OWNER, PORT
+from mercat.embedded.postgres import Postgres
 from mercat.shop import Shop
 
 _OPEN_WITHIN_S = 240.0
@@ -91,6 +95,26 @@ async def staff(connection: Connection, more: Mapping[str, str] | None = None) -
         yield shop
 
 
+@contextmanager
+def order_cluster(folder: Path, key: str, more: Mapping[str, str] | None = None) -> Generator[Postgres]:
+    """Run a PostgreSQL of its own for orders, of the shop with this key. `more`: settings of PostgreSQL's."""
+    folder.mkdir(mode=0o711)
+    (folder / "secret.key").write_text(key)
+    postgres = Postgres(Home(folder), more)
+    postgres.start()
+    wait_ready([postgres])
+    try:
+        yield postgres
+    finally:
+        postgres.ask_to_stop(hurry=True)
+        postgres.wait_stopped()
+
+
+def address_of(postgres: Postgres) -> str:
+    """Return the address by which settings name the database there."""
+    return f"postgresql://{quote(str(postgres.sockets), safe='')}:{PORT}/{OWNER}"
+
+
 async def audited(connection: Connection) -> list[Finding]:
     """Audit a running shop, by its reading role."""
     reader = await asyncpg.connect(**connection.postgres("mercat_audit"))
@@ -104,6 +128,19 @@ def cpu_of(process: int) -> float:
     """Return the CPU time so far of a process, in seconds."""
     fields = Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def cpu_by_kind(kinds: Mapping[str, str], processes: Iterable[int] | None = None) -> dict[str, float]:
+    """Sum the CPU time so far of processes, all below this one unless they are named, by the first kind whose
+    part of a command they have."""
+    found: dict[str, float] = {}
+    for process in children() if processes is None else processes:
+        with suppress(OSError):
+            command = Path(f"/proc/{process}/cmdline").read_text().replace("\0", " ")
+            kind = next((kind for part, kind in kinds.items() if part in command), None)
+            if kind:
+                found[kind] = found.get(kind, 0) + cpu_of(process)
+    return found
 
 
 def cpu_s(part: str) -> float:
@@ -127,10 +164,10 @@ def memory_mb() -> float:
     return round(total / 1024, 1)
 
 
-def children() -> list[int]:
-    """All processes that this one started, and theirs."""
+def children(*of: int) -> list[int]:
+    """All processes that these started, this one if none is named, and theirs."""
     found: list[int] = []
-    below = [os.getpid()]
+    below = [*of] or [os.getpid()]
     parents: dict[int, list[int]] = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):
