@@ -18,6 +18,7 @@ import httpx
 import jinja2
 import msgspec
 import pytest
+import structlog
 from argon2 import PasswordHasher
 from kept_connections import keep_connections, kept_processes
 from msgspec.json import Decoder
@@ -44,6 +45,12 @@ rendering.Environment = partial(
     jinja2.Environment,
     bytecode_cache=jinja2.FileSystemBytecodeCache(tempfile.mkdtemp(prefix="mercat-templates-")),
 )  # a test opens a shop of its own: templates are compiled once a run, not once a test
+structlog.configure(
+    processors=[
+        *structlog.get_config()["processors"][:-1],
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
+    ]
+)  # its own, with every variable of every frame, take half a second each
 ids.work_as(0)  # of tests: the last one to be leased
 
 
