@@ -3,6 +3,7 @@
 import csv
 
 import pytest
+from one_scene import one_scene
 
 from mercat.kit.moments import times_in
 from mercat.kit.refusals import Invalid
@@ -30,7 +31,7 @@ async def test_a_time_without_a_zone_or_at_the_ends_of_the_calendar_is_refused(
     assert (answer.status_code, answer.json()["pointer"]) == (422, f"/{name}")
 
 
-@pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31"])
+@one_scene("day", ["0001-01-01", "9999-12-31"])
 async def test_a_day_at_the_ends_of_the_calendar_is_refused_in_every_filter(people, day):
     for path in ("/operator/reports/sales", "/operator/orders"):
         for name in ("from", "to"):
