@@ -21,6 +21,7 @@ import pytest
 import structlog
 from argon2 import PasswordHasher
 from kept_connections import keep_connections, kept_processes
+from kept_duckdb import keep_duckdb
 from msgspec.json import Decoder
 from valkeys import Valkeys, forget_all
 from valkeys import three as three
@@ -51,6 +52,7 @@ structlog.configure(
         structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
     ]
 )  # its own, with every variable of every frame, take half a second each
+keep_duckdb()
 ids.work_as(0)  # of tests: the last one to be leased
 
 
