@@ -720,7 +720,14 @@ async def test_a_malformed_address_is_none(house, email):
     assert refused["pointer"] == "/email"
 
 
-@pytest.mark.parametrize(
+@pytest.fixture
+async def bazaar(house: House) -> None:
+    """A shop called Bob's Bazaar."""
+    bob = await house.member(BOB)
+    await bob.api("POST", "/sellers", 201, {"name": "Bob's Bazaar"})
+
+
+@one_scene(
     "name",
     [
         "Bob\u2019s Bazaar",
@@ -734,13 +741,13 @@ async def test_a_malformed_address_is_none(house, email):
         "rnercat",
     ],
 )
-async def test_a_name_that_looks_like_anothers_is_taken(house, name):
-    bob = await house.member(BOB)
-    await bob.api("POST", "/sellers", 201, {"name": "Bob's Bazaar"})
-    eve = await house.member()
-    refused = await eve.api("POST", "/sellers", 409, {"name": name})
+async def test_a_name_that_looks_like_anothers_is_taken(bazaar, ann, name):
+    refused = await ann.api("POST", "/sellers", 409, {"name": name})
     assert (refused["code"], refused["pointer"]) == ("name_taken", "/name")
-    await eve.api("POST", "/sellers", 201, {"name": "Eve's Bazaar"})
+
+
+async def test_a_name_that_looks_like_nobodys_is_free(bazaar, ann):
+    await ann.api("POST", "/sellers", 201, {"name": "Eve's Bazaar"})
 
 
 # -- a guest who becomes a member keeps all they were
