@@ -56,6 +56,9 @@ keep_duckdb()
 ids.work_as(0)  # of tests: the last one to be leased
 
 
+_ON_SHARDS = tuple(f"tests/contract/test_{each}" for each in ("audit_mirrors", "order_shards", "shard_moves"))
+
+
 class EnginesShared(LoadScopeScheduling):
     """Runs all journeys in one process, since to open their shop takes a quarter of a minute of CPU.
 
@@ -64,7 +67,7 @@ class EnginesShared(LoadScopeScheduling):
     def _split_scope(self, nodeid: str) -> str:
         if nodeid.startswith("tests/journeys/"):
             return "journeys"
-        if nodeid.startswith(("tests/contract/test_order_shards", "tests/contract/test_shard_moves")):
+        if nodeid.startswith(_ON_SHARDS):
             return "shards"
         return "clickhouse" if "[clickhouse" in nodeid else nodeid
 
