@@ -15,7 +15,7 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import IO
 
 ROOT = Path(__file__).parents[1]
 BIN = ROOT / ".venv" / "bin"
@@ -86,7 +86,7 @@ class Beside:
     def __init__(self, name: str) -> None:
         self._name = name
         self._said = tempfile.TemporaryFile()  # noqa: SIM115  - as long as the process writes
-        self._process = start(name, stdout=self._said, stderr=subprocess.STDOUT)
+        self._process = start(name, self._said)
         self._pool = ThreadPoolExecutor(1)
         self._code: Future[int] = self._pool.submit(timed, name, self._process)
 
@@ -105,9 +105,10 @@ class Beside:
         self._pool.shutdown()
 
 
-def start(name: str, **told: Any) -> "subprocess.Popen[bytes]":
-    """Start a stage."""
-    return subprocess.Popen(STAGES[name], cwd=ROOT, env={**os.environ, **ENVIRONMENT}, **told)
+def start(name: str, said: IO[bytes] | None = None) -> "subprocess.Popen[bytes]":
+    """Start a stage; what it says goes into a file, or where all is said."""
+    environment = {**os.environ, **ENVIRONMENT}
+    return subprocess.Popen(STAGES[name], cwd=ROOT, env=environment, stdout=said, stderr=said)
 
 
 def timed(name: str, process: "subprocess.Popen[bytes]") -> int:
