@@ -8,6 +8,7 @@ The lists below are the only ones: make, CI and pre-commit take their stages fro
 """
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -115,7 +116,7 @@ def timed(name: str, process: "subprocess.Popen[bytes]") -> int:
     """Wait for a stage and print its time; return its exit code."""
     began = time.monotonic()
     code = process.wait()
-    passed = "passed" if code == 0 else f"FAILED with exit code {code}"
+    passed = {0: "passed", -signal.SIGKILL: "ended"}.get(code, f"FAILED with exit code {code}")
     sys.stderr.write(f"== {name}: {passed} after {time.monotonic() - began:.1f} s\n")
     return code
 
