@@ -8,10 +8,15 @@ The lists below are the only ones: make, CI and pre-commit take their stages fro
 """
 
 import os
+import signal
 import subprocess
 import sys
+import tempfile
 import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
+from typing import IO
 
 ROOT = Path(__file__).parents[1]
 BIN = ROOT / ".venv" / "bin"
@@ -76,19 +81,56 @@ COVERAGE = {
     "coverage": tool("pytest", "-q", *BY_FILE, "--cov", *tests("unit", "contract")),
 }
 STAGES = CHECK | TEST | SCALE | LONG | BROWSERS | COVERAGE
+FAST_TESTS_TOO = {"imports", "docs"}
+"""Checks that are tests as well (tests/tidy): where the fast tests run, they say it."""
+BESIDE = "types"
+"""Takes one core for as long as all other checks and half of the fast tests: it begins first and is told when
+they are done."""
 
 
-def run(name: str) -> int:
-    """Run a stage and print its time; return its exit code."""
+class Beside:
+    """A stage that runs while others do. What it says is kept until they are done."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115  - as long as the process writes
+        self._process = start(name, self._said)
+        self._pool = ThreadPoolExecutor(1)
+        self._code: Future[int] = self._pool.submit(timed, name, self._process)
+
+    def end(self) -> int:
+        """Wait for it, and print what it said; return its exit code."""
+        self._pool.shutdown()
+        self._said.seek(0)
+        sys.stdout.buffer.write(self._said.read())
+        sys.stdout.flush()
+        return self._code.result()
+
+    def kill(self) -> None:
+        """End it early: something else has failed."""
+        with suppress(ProcessLookupError):
+            self._process.kill()
+        self._pool.shutdown()
+
+
+def start(name: str, said: IO[bytes] | None = None) -> "subprocess.Popen[bytes]":
+    """Start a stage; what it says goes into a file, or where all is said."""
+    environment = {**os.environ, **ENVIRONMENT}
+    return subprocess.Popen(STAGES[name], cwd=ROOT, env=environment, stdout=said, stderr=said)
+
+
+def timed(name: str, process: "subprocess.Popen[bytes]") -> int:
+    """Wait for a stage and print its time; return its exit code."""
     began = time.monotonic()
-    code = subprocess.call(STAGES[name], cwd=ROOT, env={**os.environ, **ENVIRONMENT})
-    passed = "passed" if code == 0 else f"FAILED with exit code {code}"
+    code = process.wait()
+    passed = {0: "passed", -signal.SIGKILL: "ended"}.get(code, f"FAILED with exit code {code}")
     sys.stderr.write(f"== {name}: {passed} after {time.monotonic() - began:.1f} s\n")
     return code
 
 
-def main(names: list[str]) -> int:
-    """Run the stages named, up to the first that fails; return its exit code."""
+def planned(names: list[str]) -> list[str]:
+    """List the stages of these names, which may be groups: none twice, and what runs beside others after the
+    last of them that it has time for."""
     groups = {
         "check": list(CHECK),
         "test": list(TEST),
@@ -96,8 +138,24 @@ def main(names: list[str]) -> int:
         "long": list(LONG),
         "browser": list(BROWSERS),
     }
-    for name in [stage for given in names for stage in groups.get(given, [given])]:
-        if code := run(name):
+    stages = [stage for given in names for stage in groups.get(given, [given])]
+    if "fast tests" not in stages:
+        return stages
+    after = {BESIDE} & {*stages}
+    rest = [stage for stage in stages if stage not in FAST_TESTS_TOO | after]
+    at = rest.index("fast tests") + 1
+    return [*rest[:at], *after, *rest[at:]]
+
+
+def main(names: list[str]) -> int:
+    """Run the stages named, up to the first that fails; return its exit code."""
+    stages = planned(names)
+    beside = Beside(BESIDE) if BESIDE in stages else None
+    for name in stages:
+        code = beside.end() if beside and name == BESIDE else timed(name, start(name))
+        if code:
+            if beside:
+                beside.kill()
             return code
     return 0
 

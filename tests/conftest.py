@@ -18,8 +18,10 @@ import httpx
 import jinja2
 import msgspec
 import pytest
+import structlog
 from argon2 import PasswordHasher
 from kept_connections import keep_connections, kept_processes
+from kept_duckdb import keep_duckdb
 from msgspec.json import Decoder
 from valkeys import Valkeys, forget_all
 from valkeys import three as three
@@ -44,7 +46,17 @@ rendering.Environment = partial(
     jinja2.Environment,
     bytecode_cache=jinja2.FileSystemBytecodeCache(tempfile.mkdtemp(prefix="mercat-templates-")),
 )  # a test opens a shop of its own: templates are compiled once a run, not once a test
+structlog.configure(
+    processors=[
+        *structlog.get_config()["processors"][:-1],
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
+    ]
+)  # its own, with every variable of every frame, take half a second each
+keep_duckdb()
 ids.work_as(0)  # of tests: the last one to be leased
+
+
+_ON_SHARDS = tuple(f"tests/contract/test_{each}" for each in ("audit_mirrors", "order_shards", "shard_moves"))
 
 
 class EnginesShared(LoadScopeScheduling):
@@ -55,7 +67,7 @@ class EnginesShared(LoadScopeScheduling):
     def _split_scope(self, nodeid: str) -> str:
         if nodeid.startswith("tests/journeys/"):
             return "journeys"
-        if nodeid.startswith(("tests/contract/test_order_shards", "tests/contract/test_shard_moves")):
+        if nodeid.startswith(_ON_SHARDS):
             return "shards"
         return "clickhouse" if "[clickhouse" in nodeid else nodeid
 

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Awaitable, Callable, Sequence
+from functools import cached_property
 from typing import Any, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -28,9 +29,12 @@ class Verb:
         self.signature = inspect.signature(method)
         self.hints = get_type_hints(method, include_extras=True)
         self.answer = self.hints.pop("return", None)
+
+    @cached_property
+    def bytes_max(self) -> int:
+        """How large a request of asks may be. Worked out when it is asked: a command line never does."""
         large = any(_is_large(hint) for hint in self.hints.values())
-        self.bytes_max = _LARGE_ASK_BYTES_MAX if large else _ASK_BYTES_MAX
-        """How large a request of asks may be."""
+        return _LARGE_ASK_BYTES_MAX if large else _ASK_BYTES_MAX
 
 
 def _is_large(hint: Any, seen: tuple[Any, ...] = ()) -> bool:

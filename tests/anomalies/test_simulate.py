@@ -22,9 +22,10 @@ from mercat.web import present_checkout
 @pytest.fixture(autouse=True)
 def quiet():
     """What dies says so with a long trace, and is meant to die."""
+    before = structlog.get_config()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     yield
-    structlog.reset_defaults()
+    structlog.configure(**before)
 
 
 @pytest.mark.parametrize("seeds", [15, pytest.param(200, marks=pytest.mark.long)])

@@ -8,6 +8,7 @@ from typing import Any, cast
 import brotli  # pyright: ignore[reportMissingTypeStubs]
 import httpx
 import pytest
+from one_scene import one_scene
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -30,7 +31,7 @@ async def raw(visitor: httpx.AsyncClient, path: str, **headers: str) -> tuple[ht
         return said, b"".join([part async for part in said.aiter_raw()])
 
 
-@pytest.mark.parametrize(
+@one_scene(
     ("accepts", "coding"),
     [
         ("", ""),

@@ -2,6 +2,7 @@
 
 import httpx
 import pytest
+from one_scene import one_scene
 
 BOUNDARY = "multipart/form-data; boundary=x"
 FORM = "application/x-www-form-urlencoded"
@@ -51,7 +52,7 @@ async def test_a_form_that_is_too_large_is_413(visitor: httpx.AsyncClient) -> No
 ODD = ["%00", "a%00b", "%ff", "%c3", "%", "%z", "%zz", "%2", "%u0041"]
 
 
-@pytest.mark.parametrize(
+@one_scene(
     "place",
     [
         *("/p/{}", "/c/{}", "/{}", "/search?q={}", "/search?{}=a", "/search?q=a&page={}", "/media/{}"),

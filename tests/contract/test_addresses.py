@@ -6,18 +6,24 @@ from house import ANN, credentials
 from house import house as house
 from house import opened as opened
 from journeys.people import HOME
+from one_scene import one_scene
 
 
-@pytest.mark.parametrize("typed", ["TX", "tx", " Texas ", "texas", "US-TX"])
-async def test_a_region_is_its_code_however_it_was_typed(house, typed):
-    ann = await house.member()
+@pytest.fixture
+async def ann(house):
+    return await house.member()
+
+
+@one_scene("typed", ["TX", "tx", " Texas ", "texas", "US-TX"])
+async def test_a_region_is_its_code_however_it_was_typed(ann, typed):
     home = {**HOME, "region": typed, "postal_code": "75001"}
     address_id = (await ann.api("POST", "/addresses", 201, home))["address_id"]
     [address] = (await ann.api("GET", "/addresses", 200))["addresses"]
+    await ann.api("DELETE", f"/addresses/{address_id}", 200)
     assert (address["address_id"], address["region"]) == (address_id, "TX")
 
 
-@pytest.mark.parametrize(
+@one_scene(
     ("country", "region", "postal_code", "code"),
     [
         ("JP", "Tokyo", "100-0001", "13"),
@@ -40,16 +46,16 @@ async def test_a_region_is_its_code_however_it_was_typed(house, typed):
         ("HK", "Kowloon", "999077", "Kowloon"),
     ],
 )
-async def test_an_address_has_the_form_of_its_country(house, country, region, postal_code, code):
-    ann = await house.member()
+async def test_an_address_has_the_form_of_its_country(ann, country, region, postal_code, code):
     home = {**HOME, "country": country, "region": region, "postal_code": postal_code}
     await ann.api("POST", "/addresses", 201, home)
     [address] = (await ann.api("GET", "/addresses", 200))["addresses"]
+    await ann.api("DELETE", f"/addresses/{address['address_id']}", 200)
     assert address["region"] == code
     assert address["postal_code"] == ("" if country in ("IE", "HK") else postal_code)
 
 
-@pytest.mark.parametrize(
+@one_scene(
     ("change", "pointer"),
     [
         ({"region": "Calif."}, "/region"),
@@ -66,8 +72,7 @@ async def test_an_address_has_the_form_of_its_country(house, country, region, po
         ({"city": "Bos\x07ton"}, "/city"),
     ],
 )
-async def test_what_is_no_address_of_its_country_is_refused_by_field(house, change, pointer):
-    ann = await house.member()
+async def test_what_is_no_address_of_its_country_is_refused_by_field(ann, change, pointer):
     refused = await ann.api("POST", "/addresses", 422, {**HOME, **change})
     assert refused["pointer"] == pointer
     assert (await ann.api("GET", "/addresses", 200))["addresses"] == []

@@ -7,6 +7,7 @@ import pytest
 from house import house as house
 from house import opened as opened
 from journeys.people import new_key, until
+from one_scene import one_scene
 from papers import after, pages_of
 from trade import WIEN
 from trade import trade as trade
@@ -421,7 +422,7 @@ async def test_the_shop_alone_sells_gift_cards_that_are_money(trade, card):
     assert await issuers(sellers, [bob]) == frozenset()
 
 
-@pytest.mark.parametrize(
+@one_scene(
     ("given", "pointer"),
     [
         ({"email": "nobody"}, "/gift_to/email"),

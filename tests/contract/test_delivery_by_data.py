@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime
 import pytest
 from house import house as house
 from house import opened as opened
+from one_scene import one_scene
 from trade import WIEN, trading
 from trade import trade as trade
 
@@ -135,7 +136,7 @@ async def test_a_pickup_point_is_a_method_that_may_cost_nothing(trade):
     assert (method["price"], method["pickup"]["address"]) == (0, "1 High St")
 
 
-@pytest.mark.parametrize(
+@one_scene(
     ("body", "pointer"),
     [
         ({"zones": [zone(countries=["XX"])]}, "/zones/0/countries/0"),

@@ -10,6 +10,7 @@ from house import House, Visitor
 from house import house as house
 from house import opened as opened
 from journeys.people import HOME, new_key, until
+from one_scene import one_scene
 
 from mercat import ids
 from mercat.search import Rule
@@ -70,10 +71,16 @@ async def test_cases_have_tabs_with_counts_and_go_on_page_by_page(house, db):
     assert [int(each) for each in resolved] == list(range(130, 120, -1))
 
 
-@pytest.mark.parametrize("sort", ["opened", "-difference", "difference", "kind", "-kind"])
-async def test_each_heading_sorts_the_whole_list_and_the_file_alike(house, db, sort):
-    olga = await operator(house)
+@pytest.fixture
+async def with_cases(house, db):
+    """An operator with differences to look at."""
     await db.execute(CASE)
+    return await operator(house)
+
+
+@one_scene("sort", ["opened", "-difference", "difference", "kind", "-kind"])
+async def test_each_heading_sorts_the_whole_list_and_the_file_alike(with_cases, sort):
+    olga = with_cases
     rows = await file(olga, f"/operator/money.csv?sort={sort}")
     listed = await walked(olga, f"/operator/money?sort={sort}", r"subject (\d+)<")
     assert [each["subject"].removeprefix("subject ") for each in rows] == listed

@@ -14,6 +14,7 @@ from house import house as house
 from house import opened as opened
 from journeys.people import until
 from msgspec.structs import replace
+from one_scene import one_scene
 
 from mercat import ids
 from mercat.analytics import NewExperiment, arm_of, mark
@@ -149,7 +150,7 @@ async def test_a_subject_has_one_experiment_and_asking_twice_begins_one(house, o
     assert len((await olga.api("GET", PAGE, 200))["experiments"]) == 1
 
 
-@pytest.mark.parametrize(
+@one_scene(
     ("body", "pointer"),
     [
         ({"name": "", "subject": "search_ranking"}, "/name"),

@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-import pytest
 from contract.test_exports import PNG
 from msgspec import inspect
+from one_scene import one_scene
 
 from mercat.catalog.formatted import plain_text
 from mercat.kit.text import LINE, PROSE, SEEN_LINE, SEEN_PROSE
@@ -67,7 +67,7 @@ def test_no_pattern_lets_a_sign_through_that_hides() -> None:
         assert [text for text in HIDDEN if re.search(pattern, text)] == []
 
 
-@pytest.mark.parametrize("hidden", HIDDEN)
+@one_scene("hidden", HIDDEN)
 async def test_no_text_of_a_product_hides_anything(people: Any, hidden: str) -> None:
     thing = {"title": "Cup", "description": "", "category": "Cups", "price": 5, "quantity": 1}
     sized = {"options": {"Size": hidden}, "price": 5, "quantity": 1}
@@ -84,7 +84,7 @@ async def test_no_text_of_a_product_hides_anything(people: Any, hidden: str) -> 
         assert said.json()["pointer"].startswith(pointer.rsplit("/", 1)[0] or pointer), (pointer, said.text)
 
 
-@pytest.mark.parametrize("hidden", HIDDEN)
+@one_scene("hidden", HIDDEN)
 async def test_nothing_hides_in_what_is_said_of_a_picture(people: Any, hidden: str) -> None:
     sent = {"files": {"file": ("a.png", PNG)}, "data": {"alt": hidden}}
     said = await people.seller.post(f"{PREFIX}/media", **sent)

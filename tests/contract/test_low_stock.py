@@ -8,6 +8,7 @@ from house import ANN, House, Visitor
 from house import house as house
 from house import opened as opened
 from journeys.people import until
+from one_scene import one_scene
 
 from mercat import ids
 from mercat.ids import OfferId, SellerId
@@ -60,7 +61,7 @@ async def test_counting_the_shelf_takes_it_off_the_list(bob):
     assert await low(bob) == []
 
 
-@pytest.mark.parametrize("mark", [-1, 10_000_001, 1.5, "many"])
+@one_scene("mark", [-1, 10_000_001, 1.5, "many"])
 async def test_a_mark_is_a_number_that_a_shelf_can_have(bob, mark):
     offer_id = await listed(bob, "Cup", 1)
     said = await bob.api("PUT", f"/seller/stock/{offer_id}/low-mark", 422, {"low_mark": mark})

@@ -7,6 +7,7 @@ import asyncpg
 import pytest
 from house import opened as opened
 from journeys.people import code, new_key, until
+from one_scene import one_scene
 from trade import WIEN, trading
 
 from mercat.audit import audit
@@ -49,7 +50,7 @@ async def test_markets_are_set_as_a_whole_and_shown(trade):
     assert (await sets(trade))["markets"] == []
 
 
-@pytest.mark.parametrize(
+@one_scene(
     ("market", "pointer"),
     [
         (EU | {"currency": "EUR"}, "/markets/0/currency"),
@@ -270,7 +271,7 @@ async def test_what_is_suggested_is_taken_over_as_it_was_shown_or_not_at_all(tra
     assert (await product_of(trade, cup, "AT"))["price"] == 23.99
 
 
-@pytest.mark.parametrize(
+@one_scene(
     ("field", "typed", "words"),
     [
         ("rate", "1.0000004", "This is no rate: it has six decimals"),

@@ -8,6 +8,7 @@ from house import ANN, House, Visitor, credentials
 from house import house as house
 from house import opened as opened
 from journeys.people import until
+from one_scene import one_scene
 
 from mercat import ids
 from mercat.accounts import AccountDisabled
@@ -30,18 +31,22 @@ async def operator(house: House, account: dict[str, str] = OLGA) -> Visitor:
     return visitor
 
 
-@pytest.mark.parametrize("q", ["ann", "ANN@EXAMPLE", "ann@example.com", "lee", "ann lee", " an  le "])
-async def test_people_are_found_by_how_name_or_email_begin(house, q):
-    olga = await operator(house)
+@pytest.fixture
+async def olga(house):
+    """An operator; among those she finds are Ann Lee and Otto."""
     await house.member(ANN | {"name": "Ann Lee"})
     await house.member(OTTO)
+    return await operator(house)
+
+
+@one_scene("q", ["ann", "ANN@EXAMPLE", "ann@example.com", "lee", "ann lee", " an  le "])
+async def test_people_are_found_by_how_name_or_email_begin(olga, q):
     found = (await olga.api("GET", f"/operator/people?q={q}", 200))["people"]
     assert [each["email"] for each in found] == ["ann@example.com"]
 
 
-@pytest.mark.parametrize("q", ["'", "\\", "a'b:*|c", "& | !", "%", "nobody"])
-async def test_words_that_mean_something_to_the_engine_find_nobody(house, q):
-    olga = await operator(house)
+@one_scene("q", ["'", "\\", "a'b:*|c", "& | !", "%", "nobody"])
+async def test_words_that_mean_something_to_the_engine_find_nobody(olga, q):
     answer = await olga.http.get(f"{PREFIX}/operator/people", params={"q": q})
     assert (answer.status_code, answer.json()["people"]) == (200, [])
 

@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 from journeys.people import HOME, until
+from one_scene import one_scene
 
 from mercat.web.routes import PREFIX
 
@@ -93,7 +94,7 @@ async def _is(value, wanted):
     return await value == wanted
 
 
-@pytest.mark.parametrize(
+@one_scene(
     "name",
     ["BOB'S", " bob s", "B0b's", "Bo\u200bb\u2019s", "MERCAT", "Mer\u0441at\u2122", "The Mercat Support"],
 )

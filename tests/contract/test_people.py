@@ -12,6 +12,7 @@ from house import ANN, House, Visitor, credentials
 from house import house as house
 from house import opened as opened
 from journeys.people import HOME, new_key, until
+from one_scene import one_scene
 from pyotp.totp import TOTP
 from valkeys import forget_all
 
@@ -602,7 +603,7 @@ async def test_a_key_says_when_it_was_used_and_ends_at_once(house, seller):
     assert (await seller.api("GET", "/seller/api-keys", 200))["api_keys"] == []
 
 
-@pytest.mark.parametrize(
+@one_scene(
     ("body", "pointer"),
     [
         ({"name": "x", "scopes": []}, "/scopes"),
@@ -693,17 +694,14 @@ async def test_hashing_waits_in_a_line_that_has_an_end(house):
 # -- names and addresses that are one
 
 
-@pytest.mark.parametrize(
-    "name", ["\u200b", "\u3164 \u2800", "Ann\u202eeilA", "An\x07n", "Ann\nBob", "\u2066Ann"]
-)
-async def test_a_name_can_be_seen_and_is_what_it_seems(house, name):
-    ann = await house.visitor()
-    refused = await ann.api("POST", "/accounts", 422, {**ANN, "name": name})
+@one_scene("name", ["\u200b", "\u3164 \u2800", "Ann\u202eeilA", "An\x07n", "Ann\nBob", "\u2066Ann"])
+async def test_a_name_can_be_seen_and_is_what_it_seems(house, ann, name):
+    visitor = await house.visitor()
+    refused = await visitor.api("POST", "/accounts", 422, {**ANN, "name": name})
     assert refused["pointer"] == "/name"
     assert "matching regex" not in refused["detail"]
-    member = await house.member()
-    assert (await member.api("PATCH", "/account", 422, {"name": name}))["pointer"] == "/name"
-    seller = await member.api("POST", "/sellers", 422, {"name": name})
+    assert (await ann.api("PATCH", "/account", 422, {"name": name}))["pointer"] == "/name"
+    seller = await ann.api("POST", "/sellers", 422, {"name": name})
     assert seller["pointer"] == "/name"
 
 
@@ -723,7 +721,7 @@ async def test_one_mailbox_is_one_account(house, first, second):
     await ann.api("POST", "/sessions", 201, {"email": second, "password": ANN["password"]})
 
 
-@pytest.mark.parametrize(
+@one_scene(
     "email", ["a..b@shop.example", ".a@shop.example", "a@-shop.example", "Ann <ann@shop.example>", "a@b@c.d"]
 )
 async def test_a_malformed_address_is_none(house, email):
@@ -731,7 +729,14 @@ async def test_a_malformed_address_is_none(house, email):
     assert refused["pointer"] == "/email"
 
 
-@pytest.mark.parametrize(
+@pytest.fixture
+async def bazaar(house: House) -> None:
+    """A shop called Bob's Bazaar."""
+    bob = await house.member(BOB)
+    await bob.api("POST", "/sellers", 201, {"name": "Bob's Bazaar"})
+
+
+@one_scene(
     "name",
     [
         "Bob\u2019s Bazaar",
@@ -745,13 +750,13 @@ async def test_a_malformed_address_is_none(house, email):
         "rnercat",
     ],
 )
-async def test_a_name_that_looks_like_anothers_is_taken(house, name):
-    bob = await house.member(BOB)
-    await bob.api("POST", "/sellers", 201, {"name": "Bob's Bazaar"})
-    eve = await house.member()
-    refused = await eve.api("POST", "/sellers", 409, {"name": name})
+async def test_a_name_that_looks_like_anothers_is_taken(bazaar, ann, name):
+    refused = await ann.api("POST", "/sellers", 409, {"name": name})
     assert (refused["code"], refused["pointer"]) == ("name_taken", "/name")
-    await eve.api("POST", "/sellers", 201, {"name": "Eve's Bazaar"})
+
+
+async def test_a_name_that_looks_like_nobodys_is_free(bazaar, ann):
+    await ann.api("POST", "/sellers", 201, {"name": "Eve's Bazaar"})
 
 
 # -- a guest who becomes a member keeps all they were

@@ -1,6 +1,7 @@
 """Prices of many offers changed at once: seen first, set in the background, put back."""
 
 import asyncio
+import itertools
 import re
 
 import asyncpg
@@ -8,6 +9,7 @@ import pytest
 from contract.test_seller_imports import counts, sends
 from contract.test_undo import undone
 from journeys.people import ok, until
+from one_scene import one_scene
 
 from mercat.catalog import OffersMeant, PriceEdit, PriceMove, SalePrice
 from mercat.catalog.rules import ending_so, moved
@@ -243,7 +245,7 @@ async def test_pressed_twice_it_is_begun_once(people, goods, db):
     assert (await prices(people))["Mug"][0] == 9
 
 
-@pytest.mark.parametrize(
+@one_scene(
     ("ask", "pointer", "code"),
     [
         ({"price": {"percent": -100}}, "/price/percent", "invalid"),
@@ -268,8 +270,10 @@ async def test_what_makes_no_sense_is_pointed_at(people, goods, ask, pointer, co
     assert pointer is None or problem["pointer"].startswith(pointer)
 
 
-@pytest.mark.parametrize("wrong", ["10", True, [], {}, "", 10**30])
-@pytest.mark.parametrize("name", ["percent", "amount", "to"])
+@one_scene(
+    ("name", "wrong"),
+    itertools.product(["percent", "amount", "to"], ["10", True, [], {}, "", 10**30]),
+)
 async def test_what_is_no_number_is_pointed_at(people, goods, name, wrong):
     for ask, at in (
         ({"price": {name: wrong}}, "/price"),
@@ -335,7 +339,7 @@ async def test_at_the_desk_it_is_seen_and_then_done(people, goods):
     assert sale.ends_at.isoformat() == "2036-07-01T07:00:00+00:00"
 
 
-@pytest.mark.parametrize(
+@one_scene(
     ("typed", "words"),
     [
         ({"which": "chosen"}, "Choose at least one"),

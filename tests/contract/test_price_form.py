@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from one_scene import one_scene
 
 from mercat.ids import OfferId, parse
 from mercat.web.routes import PREFIX
@@ -50,7 +51,7 @@ async def test_a_seller_types_rules_of_quantity(people, form):
     assert (rules.min, rules.step, rules.max, rules.per_customer) == (2, 2, 10, 20)
 
 
-@pytest.mark.parametrize(
+@one_scene(
     ("typed", "words"),
     [
         ({"sale_price": "25"}, "below the regular one"),

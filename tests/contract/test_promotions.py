@@ -7,6 +7,7 @@ import pytest
 import waiting
 from market import market as market
 from market import why
+from one_scene import one_scene
 
 from mercat.checkout.preparation import Preparation
 from mercat.promotions import Promotions
@@ -243,7 +244,7 @@ async def test_groups_are_set_by_operators(market):
     assert (await market.ask(market.people.shopper, "PUT", path, {"groups": []})).status_code == 403
 
 
-@pytest.mark.parametrize(
+@one_scene(
     ("body", "pointer"),
     [
         ({"then": {}}, "/then"),

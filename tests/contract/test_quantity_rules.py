@@ -4,6 +4,7 @@ import asyncio
 from types import SimpleNamespace
 
 import pytest
+from one_scene import one_scene
 from scene import Scene
 from waiting import until
 
@@ -99,7 +100,7 @@ async def test_what_a_customer_may_have_in_all_counts_over_their_orders(people):
     assert (await buys(people, asked, "k3")).status_code == 201
 
 
-@pytest.mark.parametrize(
+@one_scene(
     ("rules", "pointer"),
     [
         ({"min": 0}, "/quantity_rules/min"),

@@ -17,6 +17,7 @@ from house import House, Opened, Visitor
 from house import opened as opened
 from journeys.people import HOME, new_key, until
 from msgspec.structs import replace
+from one_scene import one_scene
 
 from mercat import ids
 from mercat.analytics import ReportAsk
@@ -163,13 +164,17 @@ async def test_what_was_sold_is_reported_to_the_cent_and_to_each_seller_their_ow
     ]
 
 
-@pytest.mark.parametrize(
-    ("by", "key"), [("category", "cups"), ("country", "US"), ("channel", "api"), ("product", None)]
-)
-async def test_sales_are_told_by_what_they_were_of(sales, by, key):
+@pytest.fixture
+async def sold_by_two(sales):
+    """One order: a cup of Bob's, and one of Carl's."""
     await sales.buys(Bob=1, Carl=1)
     await sales.counted(orders=1)
-    rows = (await sales.report(query=f"?by={by}"))["rows"]
+    return sales
+
+
+@one_scene(("by", "key"), [("category", "cups"), ("country", "US"), ("channel", "api"), ("product", None)])
+async def test_sales_are_told_by_what_they_were_of(sold_by_two, by, key):
+    rows = (await sold_by_two.report(query=f"?by={by}"))["rows"]
     assert [row["orders"] for row in rows] == ([1, 1] if by == "product" else [1])
     assert key is None or rows[0][by] == key
     if by == "product":
@@ -257,7 +262,7 @@ async def test_a_period_is_compared_with_the_one_before_and_with_a_year_ago(sale
     assert (await sales.report(query=query))["compared"] is None
 
 
-@pytest.mark.parametrize(
+@one_scene(
     ("query", "pointer", "nearest"),
     [
         ("?form=2026-01-01", "/form", "from"),
@@ -464,7 +469,7 @@ async def test_stock_is_compared_by_what_was_sold_a_day(sales):
     assert "days" not in row
 
 
-@pytest.mark.parametrize(
+@one_scene(
     ("asked", "pointer"),
     [
         ("from=0001-01-01&tz=Asia/Tokyo", "/from"),
@@ -480,12 +485,18 @@ async def test_days_and_zones_that_no_shop_has_are_refused_by_name(desk, asked, 
     assert (refused.status_code, refused.json()["pointer"]) == (422, pointer)
 
 
-@pytest.mark.parametrize("name", ["sales", "orders", "products", "searches", "funnel", "cohorts", "stock"])
-async def test_every_report_holds_the_same_sums_and_is_a_file_too(sales, name):
+@pytest.fixture
+async def sold(sales):
+    """One cup of Bob's."""
     await sales.buys(Bob=1)
     await sales.counted(orders=1)
-    for who in (None, sales.bob):
-        report = await sales.report(name, who=who)
+    return sales
+
+
+@one_scene("name", ["sales", "orders", "products", "searches", "funnel", "cohorts", "stock"])
+async def test_every_report_holds_the_same_sums_and_is_a_file_too(sold, name):
+    for who in (None, sold.bob):
+        report = await sold.report(name, who=who)
         assert {each: report["totals"][each] for each in ("orders", "units", "gross")} == {
             "orders": 1,
             "units": 1,
@@ -493,7 +504,7 @@ async def test_every_report_holds_the_same_sums_and_is_a_file_too(sales, name):
         }
         assert set(SUMS) <= set(report["totals"])
         desk = "operator" if who is None else "seller"
-        answer = await (who or sales.olga).http.get(
+        answer = await (who or sold.olga).http.get(
             f"{PREFIX}/{desk}/reports/{name}", headers={"accept": "text/csv"}
         )
         assert answer.headers["content-type"].startswith("text/csv")

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import asyncpg
 import pytest
+from one_scene import one_scene
 from waiting import until
 
 from mercat.catalog import Columns, ImportBatch, SalePrice, recognise
@@ -150,7 +151,7 @@ def every(shop):
     return every_product(shop.catalog)
 
 
-@pytest.mark.parametrize(
+@one_scene(
     ("change", "pointer"),
     [
         ({"sale": {"price": 20}}, "/sale/price"),

@@ -9,6 +9,7 @@ import pytest
 from contract.test_reports import people_of, today
 from house import opened as opened
 from journeys.people import until
+from one_scene import one_scene
 
 from mercat import ids
 from mercat.analytics import NewView, periods
@@ -46,7 +47,7 @@ async def test_a_report_is_saved_listed_and_deleted_by_its_owner_alone(sales, db
     assert await db.fetchval("select count(*) from analytics.saved_view") == 1
 
 
-@pytest.mark.parametrize(
+@one_scene(
     ("wrong", "pointer"),
     [
         ({"name": ""}, "/name"),

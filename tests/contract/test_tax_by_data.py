@@ -6,6 +6,7 @@ import pytest
 from house import house as house
 from house import opened as opened
 from journeys.people import until
+from one_scene import one_scene
 from trade import WIEN, trading
 from trade import trade as trade
 
@@ -83,7 +84,7 @@ async def test_a_fee_is_reckoned_without_the_tax_that_a_price_includes(trade):
     assert [fees[name] for name in ("price", "tax", "commission", "net")] == [120, 20, 10, 90]
 
 
-@pytest.mark.parametrize(
+@one_scene(
     ("rates", "pointer"),
     [
         ([TEXAS | {"valid_from": "2999-01-01"}], "/rates/0/valid_from"),

@@ -1,6 +1,7 @@
 """In which class of tax a product is: given by its seller, changed, imported, and known where prices are."""
 
 import pytest
+from one_scene import one_scene
 
 from mercat.catalog import Columns, recognise
 from mercat.ids import OfferId, parse
@@ -35,7 +36,7 @@ async def test_a_seller_says_the_tax_class_and_an_offer_knows_it(people):
     assert (await people.shop.catalog.offers([offer_id]))[offer_id].tax_class is None
 
 
-@pytest.mark.parametrize("code", ["Food", "a b", "", "x" * 31, "-a"])
+@one_scene("code", ["Food", "a b", "", "x" * 31, "-a"])
 async def test_a_tax_class_is_a_short_code(people, code):
     answer = await people.seller.post(f"{PREFIX}/seller/products", json=BREAD | {"tax_class": code})
     assert (answer.status_code, answer.json()["pointer"]) == (422, "/tax_class")

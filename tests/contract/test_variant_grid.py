@@ -4,6 +4,7 @@ import re
 from io import BytesIO
 
 import pytest
+from one_scene import one_scene
 from PIL import Image
 
 from mercat.catalog import GivenVariant, ListedVariant, combined
@@ -131,7 +132,7 @@ async def test_a_value_taken_out_takes_its_variants_off_sale(desk):
     assert len(await desk.variants()) == 2
 
 
-@pytest.mark.parametrize(
+@one_scene(
     ("typed", "words"),
     [
         ({"name_1": "Colour", "values_1": ""}, "Fill this in"),

@@ -2,7 +2,7 @@
 
 import asyncio
 
-import pytest
+from one_scene import one_scene
 from valkeys import forget_all
 from waiting import until
 
@@ -90,7 +90,7 @@ async def test_a_product_without_variants_stays_as_short_as_it_was(people):
     assert changed.json()["variants"][0]["sku"] == "JUG"
 
 
-@pytest.mark.parametrize(
+@one_scene(
     ("change", "pointer"),
     [
         ({"gtin": "4006381333930"}, "/variants/1/gtin"),
@@ -114,7 +114,7 @@ async def test_what_a_variant_may_not_be_is_said_at_its_place(people, change, po
     assert (await people.seller.get(PRODUCTS)).json()["products"] == []
 
 
-@pytest.mark.parametrize("alike", ["Red\u200b", "\uff32ed", "R\u00aded", "Re\u2060d"])
+@one_scene("alike", ["Red\u200b", "\uff32ed", "R\u00aded", "Re\u2060d"])
 async def test_two_options_or_values_that_look_the_same_are_refused(people, alike):
     values = [{"name": "Size", "values": ["S"]}, {"name": "Colour", "values": ["Red", alike]}]
     variants = [
@@ -130,7 +130,7 @@ async def test_two_options_or_values_that_look_the_same_are_refused(people, alik
     assert (refused.status_code, refused.json()["pointer"]) == (422, "/options")
 
 
-@pytest.mark.parametrize("url", ["//else.example/a.png", "/\\elsewhere.example", "/\t/elsewhere.example"])
+@one_scene("url", ["//else.example/a.png", "/\\elsewhere.example", "/\t/elsewhere.example"])
 async def test_no_picture_is_of_an_address_that_only_looks_like_the_shops_own(people, url):
     body = {"title": "Mug", "description": "", "category": "Cups", "price": 5, "quantity": 1}
     refused = await people.seller.post(PRODUCTS, json=body | {"images": [url]})

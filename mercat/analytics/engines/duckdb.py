@@ -49,8 +49,10 @@ class DuckDbEngine:
         except duckdb.IOException as error:
             raise OSError(str(error)) from error
         self._db.execute("set global TimeZone = 'UTC'")
+        self._db.execute("begin")  # one commit and not one a table, which took as long as all the rest
         for statement in self._statements.each_of("schema"):
             self._db.execute(statement)
+        self._db.execute("commit")
         row = self._db.execute(self._statements.text("latest_settled")).fetchone()
         self._settled: date | None = row[0] if row else None
         row = self._db.execute(self._statements.text("open_since")).fetchone()
