@@ -35,6 +35,9 @@ COUNTRY = "country"
 _COUNTRY = COUNTRY.encode()
 _FRESH_S = 1.0
 _ANSWERS_MAX = 1_000
+_BODY_MAX = 1_000_000
+_BYTES_MAX = 64_000_000
+"""Of all bodies that are kept."""
 _CHANGED_MAX = 10_000
 
 
@@ -60,8 +63,9 @@ def soonest(*times: datetime | None) -> datetime | None:
 
 
 def _kept_until(until: datetime) -> str:
-    """Say how long what holds until a time may be kept; nothing where that is longer than usual."""
-    left = (until - clock.now()).total_seconds()
+    """Say how long what holds until a time may be kept by who gets it after it was kept here; nothing where
+    that is longer than usual."""
+    left = (until - clock.now()).total_seconds() - _FRESH_S
     if left >= _PUBLIC_S:
         return ""
     return f"public, max-age={min(max(int(left), 0), 2)}, must-revalidate"
@@ -82,6 +86,7 @@ class AnswerCache:
 
     def __init__(self) -> None:
         self._kept: dict[_Asked, _Kept] = {}
+        self._bytes = 0
         self._showing: defaultdict[str, set[_Asked]] = defaultdict(set)
         self._making: dict[tuple[_Asked, int], asyncio.Future[Response]] = {}
         """By what is asked for, and how many changes there had been when it was begun."""
@@ -123,10 +128,16 @@ class AnswerCache:
         return response
 
     def _keep(self, asked: "_Asked", response: Response, keys: list[str], until: datetime | None) -> None:
-        if len(self._kept) >= _ANSWERS_MAX:
+        size = len(response.body)
+        if size > _BODY_MAX:
+            return
+        self._drop(asked)
+        if len(self._kept) >= _ANSWERS_MAX or self._bytes + size > _BYTES_MAX:
             self._kept.clear()
             self._showing.clear()
+            self._bytes = 0
         self._kept[asked] = _Kept(response, monotonic() + _FRESH_S, until)
+        self._bytes += size
         for key in keys:
             self._showing[key].add(asked)
 
@@ -139,7 +150,11 @@ class AnswerCache:
         if len(self._changed) > _CHANGED_MAX:
             del self._changed[next(iter(self._changed))]
         for asked in self._showing.pop(key, ()):
-            self._kept.pop(asked, None)
+            self._drop(asked)
+
+    def _drop(self, asked: "_Asked") -> None:
+        if kept := self._kept.pop(asked, None):
+            self._bytes -= len(kept.response.body)
 
 
 _Asked = tuple[str, bytes, str, bytes]

@@ -86,6 +86,7 @@ async def test_what_is_priced_in_another_currency_is_refused_with_both_names(ope
         listed = await shop.catalog.create(seller, "Bob's", tea)
         with pytest.raises(Invalid, match=r"EUR.*USD"):
             await shop.catalog.change_offer(seller, listed.offer_id, status="active")
+        await db.execute("update catalog.offer set status = 'paused'")
         with pytest.raises(OtherCurrency, match=r"USD.*EUR") as refused:
             await shop.cart.add(new(UserId), listed.offer_id, 1)
         assert refused.value.facts["pointer"] == "/offer_id"

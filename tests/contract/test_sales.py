@@ -273,8 +273,9 @@ async def test_the_rule_in_python_and_in_the_database_is_one(people):
     ("left", "kept"),
     [
         (3_600, PUBLIC),
-        (3.5, "public, max-age=2, must-revalidate"),
-        (1.5, "public, max-age=1, must-revalidate"),
+        (4.5, "public, max-age=2, must-revalidate"),
+        (2.5, "public, max-age=1, must-revalidate"),
+        (1.5, "public, max-age=0, must-revalidate"),
         (0.5, "public, max-age=0, must-revalidate"),
         (-5, "public, max-age=0, must-revalidate"),
     ],

@@ -128,6 +128,20 @@ async def test_a_failure_is_not_kept():
     assert made.written == 2
 
 
+async def test_what_is_kept_is_bounded_in_bytes(monkeypatch):
+    monkeypatch.setattr(cache, "_BYTES_MAX", 50)
+    monkeypatch.setattr(cache, "_BODY_MAX", 7)
+    shelves = AnswerCache()
+    page = shelves.wrap(pen := Pen("home"))
+    for number in range(30):
+        await page(ask(f"page={number}"))
+        assert sum(len(each.response.body) for each in shelves._kept.values()) == shelves._bytes <= 50
+    pen.written = 98
+    for query in ("large", "large", "too large", "too large"):
+        await page(ask(query))
+    assert pen.written == 101
+
+
 async def test_pages_do_not_pile_up(monkeypatch):
     monkeypatch.setattr(cache, "_ANSWERS_MAX", 10)
     shelves = AnswerCache()
