@@ -19,11 +19,11 @@ class PastBuyers:
     @on(AccountErased)
     async def forget_people(self, db: asyncpg.Connection, events: list[AccountErased]) -> None:
         """Forget who made the purchases that are done."""
-        await db.execute(queries.forget_people, [person for event in events for person in event.people])
+        await db.execute(queries.forget, [person for event in events for person in event.people], [])
         await self._limits.forget_people(db, events)
 
     @on(OrderForgotten)
     async def forget_orders(self, db: asyncpg.Connection, events: list[OrderForgotten]) -> None:
         """Forget who made the purchases of these orders."""
-        await db.execute(queries.forget_checkouts, [event.checkout_id for event in events])
+        await db.execute(queries.forget, [], [event.checkout_id for event in events])
         await self._limits.forget_orders(db, events)

@@ -235,18 +235,21 @@ select kind, count(*)::int as parked from (
     from checkout.undoing where parked is not null and done_at is null
 ) work group by kind;
 
--- name: forget_people(user_ids)
+-- name: forget(user_ids, checkout_ids)
+-- All that these people bought but what still runs, and these.
+with due as (
+    select c.checkout_id from checkout.checkout c
+    where c.user_id = any (:user_ids::bigint[])
+        and not exists (select from checkout.running r where r.checkout_id = c.checkout_id)
+    union
+    select unnest(:checkout_ids::bigint[])
+)
 update checkout.checkout c
-set record = jsonb_set(jsonb_set(jsonb_set(c.record::jsonb, '{order,email}', '""'), '{order,address}', '{}'),
-    '{order,gift_cards}', 'null')
-where c.user_id = any (:user_ids::bigint[])
-    and not exists (select from checkout.running r where r.checkout_id = c.checkout_id);
-
--- name: forget_checkouts(checkout_ids)
-update checkout.checkout c
-set record = jsonb_set(jsonb_set(jsonb_set(c.record::jsonb, '{order,email}', '""'), '{order,address}', '{}'),
-    '{order,gift_cards}', 'null')
-where c.checkout_id = any (:checkout_ids::bigint[]);
+set record = jsonb_set(jsonb_set(jsonb_set(jsonb_set(c.record::jsonb, '{order,email}', '""'), '{order,address}', '{}'),
+    '{order,gift_cards}', 'null'), '{order,parts}', (
+        select coalesce(jsonb_agg(part - '{pickup_name,pickup_address}'::text[] order by n), '[]')
+        from jsonb_array_elements(c.record::jsonb #> '{order,parts}') with ordinality as each (part, n)))
+from due where c.checkout_id = due.checkout_id;
 
 -- name: take_limited(checkout_ids, order_ids, persons, offer_ids, quantities, limits)
 -- Those within their limit; a purchase that was counted before stays so, and one that was given back is not counted: a

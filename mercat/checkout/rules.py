@@ -253,7 +253,7 @@ def deliveries(method: ShippingMethod, totals: Totals) -> list[PartDelivery]:
         )
         for part in totals.parts
         for rate in [rates.get(part.seller_id)]
-        for pickup in [rate.pickup if rate else method.pickup]
+        for pickup in [rate.pickup if rate else None]
     ]
 
 

@@ -207,6 +207,9 @@ class SellerOrder(Struct, frozen=True, kw_only=True):
     address: dict[str, str]
     estimated_delivery: str
     shipments: list[Shipment] = []
+    pickup_name: str = ""
+    """Where its shopper fetches it; nothing where it is brought."""
+    pickup_address: str = ""
 
 
 class AddressNotServed(Invalid):

@@ -362,6 +362,7 @@ def _seller_order(row: Any, shipments: list[Shipment]) -> SellerOrder:
         for line in known
     ]
     address = codec.decode(row["address"], dict[str, str])
+    pickup_name, pickup_address = (address.pop(each, "") for each in ("pickup_name", "pickup_address"))
     return SellerOrder(
         order_id=OrderId(row["order_id"]),
         placed_at=row["placed_at"],
@@ -371,4 +372,6 @@ def _seller_order(row: Any, shipments: list[Shipment]) -> SellerOrder:
         address=address,
         estimated_delivery=row["estimated_delivery"],
         shipments=shipments,
+        pickup_name=pickup_name,
+        pickup_address=pickup_address,
     )

@@ -141,7 +141,8 @@ def offered(
             way = _nearest(each, code)
             day = arrives(leaves, way.rate.days, country)
             by = way.rate
-            rated.append(PartRate(part.seller_id, way.price, day, by.code, by.name, by.pickup))
+            fetched = by.pickup if part.units else None
+            rated.append(PartRate(part.seller_id, way.price, day, by.code, by.name, fetched))
         methods.append(
             ShippingMethod(
                 code=code,
@@ -151,7 +152,7 @@ def offered(
                 estimated_delivery=max([each.estimated_delivery for each in rated]),
                 days=rate.days,
                 parts=rated,
-                pickup=rate.pickup,
+                pickup=next((each.pickup for each in rated if each.code == code and each.pickup), None),
             )
         )
     return sorted(methods, key=lambda method: (method.price, method.estimated_delivery))

@@ -216,7 +216,9 @@ with due as (
     update orders.history h set detail = h.detail - 'reason'
     from due where h.bucket = due.bucket and h.order_id = due.order_id and h.detail ? 'reason'
 )
-update orders.orders o set email = '', address = '{}'
+update orders.orders o set email = '', address = '{}', parts = coalesce((
+    select json_agg(part - '{pickup_name,pickup_address}'::text[] order by n)
+    from jsonb_array_elements(o.parts::jsonb) with ordinality as each (part, n)), o.parts)
 from due where o.bucket = due.bucket and o.order_id = due.order_id
 returning o.order_id, events.tell('OrderForgotten', jsonb_build_object('event', 'OrderForgotten',
     'order_id', o.order_id, 'checkout_id', o.checkout_id)) as told;

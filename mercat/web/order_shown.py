@@ -9,7 +9,7 @@ from typing import Annotated
 from msgspec import Meta, Struct, structs
 
 from mercat import money
-from mercat.fulfilment import PickupPoint, Shipment
+from mercat.fulfilment import PickupPoint, SellerOrder, Shipment
 from mercat.ids import LineId, OfferId, OrderId, PaymentId, ProductId, RefundId, SellerId, number_shown
 from mercat.kit.refusals import SignInFirst
 from mercat.kit.rpc import Caller
@@ -216,7 +216,7 @@ def part_shown(order: Order, part: Part, shipments: list[Shipment], name: str) -
         shipping=money.shown(part.shipping, order.currency),
         shipping_method=part.shipping_method,
         estimated_delivery=part.estimated_delivery,
-        pickup=PickupPoint(part.pickup_name, part.pickup_address) if part.pickup_name else None,
+        pickup=pickup_of(part),
         lines=[_line_shown(line, order.currency) for line in order.lines if line.seller_id == part.seller_id],
         shipments=[shipment_shown(each) for each in shipments if each.seller_id == part.seller_id],
     )
@@ -308,6 +308,11 @@ def _line_shown(line: OrderLineView, currency: str) -> OrderLineShown:
         discount=money.shown(line.discount, currency),
         tax=money.shown(line.tax, currency),
     )
+
+
+def pickup_of(part: Part | SellerOrder) -> PickupPoint | None:
+    """Say where a seller's part is fetched; None where it is brought."""
+    return PickupPoint(part.pickup_name, part.pickup_address) if part.pickup_name else None
 
 
 async def numbers_of(shop: Shop, order_ids: Iterable[OrderId | None]) -> dict[int, str]:

@@ -10,11 +10,21 @@ from trade import WIEN, trading
 from trade import trade as trade
 
 from mercat import ids
+from mercat.checkout.rules import deliveries
 from mercat.countries import SERVED
-from mercat.fulfilment import DeliveryRate, DeliveryZone, Fulfilment, PartToSend, ShippingProfile, days
+from mercat.fulfilment import (
+    DeliveryRate,
+    DeliveryZone,
+    Fulfilment,
+    PartToSend,
+    PickupPoint,
+    ShippingProfile,
+    days,
+)
 from mercat.fulfilment.days import arrives, leaves
-from mercat.fulfilment.zones import built_in
+from mercat.fulfilment.zones import built_in, offered, ways_of
 from mercat.kit.clock import clock
+from mercat.pricing import PartTotal, Totals
 from mercat.web.routes import PREFIX
 
 STANDARD = {"code": "standard", "name": "Post", "price": 5.0, "days": 3}
@@ -134,6 +144,34 @@ async def test_a_pickup_point_is_a_method_that_may_cost_nothing(trade):
     await trade.puts(await trade.lists(trade.bob))
     method = (await trade.methods(await trade.lives()))["corner"]
     assert (method["price"], method["pickup"]["address"]) == (0, "1 High St")
+
+
+CORNER = PickupPoint("Corner", "1 High St")
+
+
+def fetched(*units):
+    """The one way, fetched at the corner, of a cart with so many units of each seller's."""
+    rate = DeliveryRate(code="corner", name="Corner shop", price=0, days=1, pickup=CORNER)
+    here = DeliveryZone(name="Here", countries=["US"], methods=[rate])
+    parts = [PartToSend(ids.SellerId(7 + n), 100, each) for n, each in enumerate(units)]
+    leaving = [date(2026, 12, 7) for _ in parts]
+    [method] = offered(parts, [ways_of(part, here, "USD") for part in parts], leaving, "US", "USD")
+    return method
+
+
+@pytest.mark.parametrize(
+    ("units", "points"), [([1], [CORNER]), ([0], [None]), ([0, 2], [None, CORNER]), ([2, 0], [CORNER, None])]
+)
+def test_what_goes_by_letter_is_not_fetched(units, points):
+    method = fetched(*units)
+    assert [part.pickup for part in method.parts] == points
+    assert method.pickup == (CORNER if CORNER in points else None)
+
+
+def test_who_sends_only_what_a_promotion_gives_has_nobody_elses_point():
+    totals = Totals(0, 0, 0, 0, 0, parts=[PartTotal(ids.SellerId(n), 0, 0, 0) for n in (7, 9)])
+    parts = deliveries(fetched(1), totals)
+    assert [(part.pickup_name, part.pickup_address) for part in parts] == [("Corner", "1 High St"), ("", "")]
 
 
 @one_scene(

@@ -1,13 +1,17 @@
 """The desks' editors of delivery and tax, by forms alone, and what shoppers see of it."""
 
 import asyncio
+import csv
+import io
+import json
+import re
 from typing import Any
 
 import pytest
 from house import ANN, PREFIX, Visitor
 from house import house as house
 from house import opened as opened
-from journeys.people import until
+from journeys.people import HOME, until
 from papers import pages_of
 from trade import WIEN, trading
 from trade import trade as trade
@@ -131,6 +135,7 @@ async def test_who_chose_a_pickup_point_reads_everywhere_where_to_fetch_it(trade
     page = await trade.ann.page(f"/orders/{order['order_id']}")
     for words in ("Fetch it at", "Corner shop", "1 High St", "What Bob&#39;s sends", "Going to"):
         assert words in page
+    assert HOME["line1"] in page
     assert "Fetched at <b>Corner shop</b>" in await trade.olga.page(f"/operator/orders/{order['order_id']}")
 
     async def listed() -> list[dict[str, Any]]:
@@ -146,10 +151,32 @@ async def test_who_chose_a_pickup_point_reads_everywhere_where_to_fetch_it(trade
     slip = await trade.bob.http.get(f"/desk/orders/{order['order_id']}/packing-slip")
     assert "Corner shop" in "".join(pages_of(slip.content))
 
+    there = {"pickup_name": "Corner shop", "pickup_address": "1 High St"}
+    for who, points in ((trade.bob, [there]), (trade.eve, [dict.fromkeys(there, "")])):
+        await _in_files(who, "/desk/orders.csv", f"{PREFIX}/seller/exports/orders", points)
+    await _in_files(trade.olga, "", f"{PREFIX}/operator/exports/orders", [there, dict.fromkeys(there, "")])
+
     async def told() -> bool:
-        return any("Fetch it at Corner shop" in each for each in await trade.house.letters(ANN["email"]))
+        letters = await trade.house.letters(ANN["email"])
+        return any("Fetch at Corner shop, 1 High St: A cup." in each for each in letters)
 
     await until(told)
+    await trade.puts(order["lines"][0]["offer_id"])
+    alone = await trade.buys(home, "corner")
+    page = await trade.ann.page(f"/orders/{alone['order_id']}")
+    assert re.search(rf'id="to">For</h2><p class="small">{HOME["name"]}</p>', page)
+    assert HOME["line1"] not in page
+
+
+async def _in_files(who: Visitor, desk: str, export: str, points: list[dict[str, str]]) -> None:
+    """Check where the lines of the files of orders are fetched, and that no address says it."""
+    for path in filter(None, (desk, f"{export}.csv")):
+        rows = [*csv.DictReader(io.StringIO((await who.http.get(path)).text))]
+        assert [[*row.items()][-2:] for row in rows] == [[*point.items()] for point in points], path
+    orders = [json.loads(each) for each in (await who.http.get(f"{export}.jsonl")).text.splitlines()]
+    lines = [line for order in orders for line in order["lines"]]
+    assert [{name: line[name] for name in points[0]} for line in lines] == points
+    assert not any(name in order["address"] for order in orders for name in points[0])
 
 
 async def _orders_of(seller: Visitor) -> list[dict[str, Any]]:

@@ -147,6 +147,34 @@ def test_every_kind_has_words_and_needs_no_other_file():
     assert there == set(KINDS)
 
 
+@pytest.mark.parametrize(
+    ("points", "cards", "said"),
+    [
+        (["", ""], [], "Total: $10.00 It goes to:"),
+        (["Corner", ""], [], "Fetch at Corner, 1 High St: Cup 0. The rest goes to:"),
+        (
+            ["Corner", "Kiosk"],
+            [],
+            "Fetch at Corner, 1 High St: Cup 0. Fetch at Kiosk, 1 High St: Cup 1. You can follow it",
+        ),
+        (["Corner", ""], [1], "Fetch it at Corner, 1 High St. You can follow it"),
+        (["Corner"], [], "Fetch it at Corner, 1 High St. You can follow it"),
+    ],
+)
+def test_a_confirmation_says_what_is_fetched_where_and_where_the_rest_goes(settings, points, cards, said):
+    lines, parts = [], []
+    for n, name in enumerate(points):
+        seller_id = ids.SellerId(n + 1)
+        more = {"order_line_id": ids.LineId(n), "seller_id": seller_id, "title": f"Cup {n}"}
+        lines.append(msgspec.structs.replace(LINE, **more))
+        point = {"pickup_name": name, "pickup_address": "1 High St"} if name else {}
+        parts.append(events.PartShipping(seller_id, 0, **point))
+    gift = events.GiftCardsBought([ids.LineId(n) for n in cards], "gran@example.com") if cards else None
+    placed = msgspec.structs.replace(PLACED, lines=lines, part_shipping=parts, gift_cards=gift)
+    letter = write(settings, "order_confirmed", KINDS["order_confirmed"], codec.text(placed), None)
+    assert said in " ".join(letter.body.split())
+
+
 OWN = f"/media/{'a' * 32}.png"
 
 

@@ -19,6 +19,7 @@ from valkeys import forget_all
 from mercat import ids
 from mercat.accounts import Credentials
 from mercat.events import AccountErased
+from mercat.fulfilment import SHOP, DeliveryRate, DeliveryZone, PickupPoint, ShippingProfile
 from mercat.ids import UserId
 from mercat.web.routes import PREFIX
 
@@ -369,6 +370,10 @@ async def test_who_leaves_is_gone_at_once_and_the_books_stay(house, db, told):
 
 async def test_orders_lose_the_person_after_the_legal_term(opened, db):
     async with opened(legal_term_days=0) as house:
+        point = PickupPoint("Corner shop", "1 High St")
+        rate = DeliveryRate(code="standard", name="Pickup", price=0, days=1, pickup=point)
+        zones = [DeliveryZone(name="Here", countries=["US"], methods=[rate])]
+        await house.shop.fulfilment.set_shipping_profile(SHOP, ShippingProfile(zones=zones))
         ann = await house.member()
         await buys(house, ann)
         stays = await house.member(BOB)
@@ -386,6 +391,11 @@ async def test_orders_lose_the_person_after_the_legal_term(opened, db):
         await until(forgotten, 30)
         gone = await db.fetchrow("select * from orders.orders where email = ''")
         assert (gone["address"], gone["total"] > gone["tax"] > 0) == ("{}", True)
+        kept = await db.fetchrow("select * from orders.orders where email <> ''")
+        assert ["Corner shop" in each["parts"] for each in (gone, kept)] == [False, True]
+        assert [part.keys() for part in json.loads(gone["parts"])] == [
+            part.keys() - {"pickup_name", "pickup_address"} for part in json.loads(kept["parts"])
+        ]
         record = await db.fetchval(
             "select record::text from checkout.checkout where checkout_id = $1", gone["checkout_id"]
         )
@@ -394,7 +404,9 @@ async def test_orders_lose_the_person_after_the_legal_term(opened, db):
             record = await db.fetchval(
                 "select record::text from checkout.checkout where checkout_id = $1", gone["checkout_id"]
             )
-            return HOME["line1"] not in record and ANN["email"] not in record
+            return not any(
+                each in record for each in (HOME["line1"], ANN["email"], point.name, point.address)
+            )
 
         assert record
         await until(also_there, 30)

@@ -21,7 +21,7 @@ from mercat.web.desk.page import A_PAGE, DONE, desk_page, seller_of
 from mercat.web.desk.products import seller_id_of
 from mercat.web.errors import RefusalMessage, message_of
 from mercat.web.forms import Form, FormErrors, id_of, read_form
-from mercat.web.order_shown import numbers_of
+from mercat.web.order_shown import numbers_of, pickup_of
 from mercat.web.pages import Pages
 from mercat.web.router import Endpoint, PublicRoute
 from mercat.web.schemas import Amount, PageLimit
@@ -144,16 +144,11 @@ def _order_shown(order: SellerOrder, number: str | None) -> SellerOrderShown:
             )
             for line in order.lines
         ],
-        shipping_address={n: value for n, value in order.address.items() if not n.startswith("pickup_")},
-        pickup=_pickup(order),
+        shipping_address=order.address,
+        pickup=pickup_of(order),
         estimated_delivery=order.estimated_delivery,
         shipments=[shipment_shown(shipment) for shipment in order.shipments],
     )
-
-
-def _pickup(order: SellerOrder) -> PickupPoint | None:
-    name = order.address.get("pickup_name")
-    return PickupPoint(name, order.address.get("pickup_address", "")) if name else None
 
 
 API = [
@@ -321,6 +316,8 @@ _HEAD = [
     "cancelled",
     "unit_price",
     "currency",
+    "pickup_name",
+    "pickup_address",
 ]
 
 
@@ -336,6 +333,8 @@ def _cells(order: SellerOrder) -> list[list[Any]]:
             line.cancelled,
             rendering.decimal(line.unit_price, order.currency),
             order.currency,
+            order.pickup_name,
+            order.pickup_address,
         ]
         for line in order.lines
     ]
@@ -360,6 +359,7 @@ def _order_row(order: SellerOrder, numbers: Mapping[int, str]) -> dict[str, Any]
         "placed_at": order.placed_at,
         "status": order.status,
         "address": order.address,
+        "pickup": pickup_of(order),
         "estimated_delivery": order.estimated_delivery,
         "lines": lines,
         "open": any(line["left"] for line in lines),

@@ -5,7 +5,7 @@ from typing import Any
 
 from mercat.fulfilment import SellerOrder
 from mercat.ids import OrderId, SellerId, number_shown
-from mercat.orders import Order
+from mercat.orders import Order, Part
 from mercat.shop import Shop
 from mercat.web import rendering
 from mercat.web.order_shown import numbers_of
@@ -17,6 +17,7 @@ _ORDER = ["order_id", "number", "placed_at", "status", "email", "currency"]
 _AMOUNTS = ["subtotal", "discount", "shipping", "tax", "total"]
 _DELIVERY = ["shipping_method", "estimated_delivery"]
 _LINE = ["order_line_id", "product_id", "offer_id", "seller_id", "title", "unit_price", "line_total"]
+_PICKUP = ["pickup_name", "pickup_address"]
 _UNITS = ["quantity", "cancelled", "shipped", "delivered", "returned", "refunded"]
 _SELLERS = ["order_id", "number", "placed_at", "status", "estimated_delivery", "currency"]
 _SELLERS_LINE = ["order_line_id", "product_id", "offer_id", "title", "unit_price", "line_total"]
@@ -26,9 +27,9 @@ _SELLERS_UNITS = ["quantity", "cancelled", "shipped"]
 async def table(shop: Shop, seller_id: SellerId | None) -> AsyncIterator[bytes]:
     """Write orders as CSV. Amounts of an order stand in its first row alone, so that they can be added."""
     if seller_id is None:
-        head, amounts, line = [*_ORDER, *_AMOUNTS, *_DELIVERY], _AMOUNTS, [*_LINE, *_UNITS]
+        head, amounts, line = [*_ORDER, *_AMOUNTS, *_DELIVERY], _AMOUNTS, [*_LINE, *_UNITS, *_PICKUP]
     else:
-        head, amounts, line = _SELLERS, [], [*_SELLERS_LINE, *_SELLERS_UNITS]
+        head, amounts, line = _SELLERS, [], [*_SELLERS_LINE, *_SELLERS_UNITS, *_PICKUP]
     rows = (
         [
             *("" if n and name in amounts else order[name] for name in head),
@@ -63,6 +64,7 @@ def _shown(order: Order) -> dict[str, Any]:
     def amount(minor: int) -> str:
         return rendering.decimal(minor, order.currency)
 
+    fetched = {part.seller_id: _fetched(part) for part in order.parts}
     return {
         "order_id": str(order.order_id),
         "number": number_shown(order.number),
@@ -84,6 +86,7 @@ def _shown(order: Order) -> dict[str, Any]:
                 "unit_price": amount(line.unit_price),
                 "line_total": amount(line.total),
                 **{name: getattr(line, name) for name in _UNITS},
+                **fetched[line.seller_id],
             }
             for line in order.lines
         ],
@@ -108,7 +111,12 @@ def _part_shown(order: SellerOrder, number: str) -> dict[str, Any]:
                 "unit_price": rendering.decimal(line.unit_price, order.currency),
                 "line_total": rendering.decimal(line.total, order.currency),
                 **{name: getattr(line, name) for name in _SELLERS_UNITS},
+                **_fetched(order),
             }
             for line in order.lines
         ],
     }
+
+
+def _fetched(part: Part | SellerOrder) -> dict[str, str]:
+    return {name: getattr(part, name) for name in _PICKUP}
