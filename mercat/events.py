@@ -118,12 +118,13 @@ class ListedOffer(msgspec.Struct, frozen=True):
 
 
 class CategoriesRenamed(Event, frozen=True, kw_only=True):
-    """Categories have other slugs: one was renamed, moved or merged, with those below it. `slugs` says what
-    each former one is now."""
+    """Categories have other slugs: one was renamed or moved, with those below it. `slugs` says what each
+    former one is now. A category that was merged is not in it: what was for its goods is for no others."""
 
     key = "category_id"
 
     category_id: CategoryId
+    """Always 0, so that all come in the order of their commits."""
     slugs: dict[str, str]
 
 

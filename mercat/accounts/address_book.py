@@ -67,7 +67,7 @@ class AddressBook:
             fields = {name: getattr(former, name) for name in NewAddress.__struct_fields__}
             if given.get("country", former.country).upper() != former.country:
                 fields["region"] = None  # it is none of the other country's
-            kept = checked_address(NewAddress(**(fields | given)))
+            kept = checked_address(NewAddress(**(fields | given)), country_given="country" in given)
             await db.execute(queries.change_address, address_id, *structs.astuple(kept))
             if default:
                 await db.execute(queries.choose_address, user_id, address_id)

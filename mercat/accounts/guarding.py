@@ -9,15 +9,17 @@ from hashlib import sha256
 from math import ceil
 from typing import TypeVar
 
+import structlog
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerifyMismatchError
 
 from mercat.ids import UserId
 from mercat.kit.limits import Limit, Limits
-from mercat.kit.refusals import Overloaded, TooManyRequests
+from mercat.kit.refusals import Overloaded, TooManyRequests, Unavailable
 from mercat.kit.valkey import Store
 from mercat.settings import Settings
 
+log = structlog.get_logger("mercat.accounts")
 Value = TypeVar("Value")
 _GUESSES = Limit(rate=0.2, burst=20)
 """Of one account from one network; nobody elsewhere is kept out by it."""
@@ -63,14 +65,19 @@ class Guard:
 
     @asynccontextmanager
     async def code(self, user_id: UserId, network: str):
-        """Count a guess at a second step unless it turns out right; TooManyRequests as for `guess`."""
+        """Count a guess at a second step unless it turns out right; TooManyRequests as for `guess`.
+
+        A right code is spent by then, so it stays right where it cannot be taken off the count."""
         buckets = [
             (f"code:{int(user_id)}:{network}", _CODES),
             (f"codes:{int(user_id)}", _CODES_IN_ALL),
         ]
         await self._take(*buckets)
         yield
-        await self._limits.give_back(*buckets)
+        try:
+            await self._limits.give_back(*buckets)
+        except Unavailable as away:
+            log.warning("a right code counts as a guess", reason=repr(away)[:200])
 
     async def count_newcomer(self, network: str) -> None:
         """Count a registration, or somebody who forgot a password."""

@@ -72,7 +72,7 @@ class People:
         return await self._register(person, ["shopper"])
 
     async def _register(self, person: NewPerson, roles: list[str]) -> UserId:
-        email, name = normal_email(person.email), normal_text(person.name)
+        email, name = normal_email(person.email, new=True), normal_text(person.name)
         password = normal_password(person.password)
         problem = account_problem(email, password, name)
         if problem or email is None:
@@ -101,7 +101,7 @@ class People:
         invites nobody.
 
         Invalid for an address that its country does not have: `checked_address` says so beforehand."""
-        emails = [normal_email(person.email) for person in people]
+        emails = [normal_email(person.email, new=True) for person in people]
         first = {email.lower(): n for n, email in reversed([*enumerate(emails)]) if email}
         asked = [people[n] for n in first.values()]
         user_ids = [ids.new(UserId) for _ in asked]

@@ -37,14 +37,16 @@ Kept = TypeVar("Kept", Address, PaymentMethod)
 email_validator.SPECIAL_USE_DOMAIN_NAMES.clear()
 
 
-def normal_email(typed: str) -> str | None:
+def normal_email(typed: str, *, new: bool = False) -> str | None:
     """Return an e-mail address in the one form in which it is compared and kept; None for what is none.
 
+    `new`: it is given for the first time, so it has 64 characters before the @ at most, as mail carries;
+    accounts of before may have a longer one.
     Composed (Unicode NFC), the domain in small letters and in its Unicode form, whichever it was typed in.
     Rules: RFC 5321, 5322, 6531 and IDNA 2008."""
     try:
         found = email_validator.validate_email(
-            normal_text(typed), check_deliverability=False, globally_deliverable=False, strict=True
+            normal_text(typed), check_deliverability=False, globally_deliverable=False, strict=new
         )
     except email_validator.EmailNotValidError:
         return None
@@ -82,7 +84,9 @@ def changed_account(
     """Say what is wrong with a change of an account and in which field; and the change in normal form,
     without what stays as it is."""
     name = normal_text(change.name) if change.name is not None else None
-    new_email = normal_email(change.email) if change.email is not None else None
+    if change.email is not None and normal_email(change.email) == email:
+        change = structs.replace(change, email=None)
+    new_email = normal_email(change.email, new=True) if change.email is not None else None
     password = normal_password(change.password) if change.password is not None else None
     problem: tuple[str, str] | None = None
     if name is not None and (words := name_problem(name)):
@@ -91,8 +95,6 @@ def changed_account(
         problem = EMAIL_PROBLEM, "/email"
     elif password is not None and (words := password_problem(password, new_email or email, name or named)):
         problem = words, "/password"
-    if new_email == email:
-        new_email = None
     if problem is None and (new_email or password) and not change.current_password:
         problem = "Write your present password.", "/current_password"
     return problem, PersonChange(name, new_email, password)
@@ -161,13 +163,15 @@ def _common_passwords() -> frozenset[str]:
     return frozenset(line for line in lines if not line.startswith("# "))
 
 
-def checked_address(address: NewAddress) -> NewAddress:
-    """Bring an address into the form of its country; Invalid points to the field that does not fit."""
+def checked_address(address: NewAddress, *, country_given: bool = True) -> NewAddress:
+    """Bring an address into the form of its country; Invalid points to the field that does not fit.
+
+    A country that is not given but kept stays, whatever it is: addresses of before may have `UK`."""
     given = {name: normal_text(getattr(address, name) or "") for name in NewAddress.__struct_fields__}
     for name in ("name", "line1", "city"):
         if not given[name]:
             raise Invalid("Write something that can be seen.", pointer=f"/{name}")
-    country = known_country(given["country"], "/country")
+    country = known_country(given["country"], "/country") if country_given else given["country"]
     found = region_and_postal_code(country, given["region"], given["postal_code"])
     if isinstance(found, AddressProblem):
         raise Invalid(found.words, pointer=f"/{found.field}")

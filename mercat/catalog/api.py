@@ -48,7 +48,7 @@ API = [
     Verb(Products.documents, reads=True),
     Verb(Products.histograms, reads=True),
     Verb(Categories.categories, reads=True),
-    Verb(Categories.moved_category, reads=True),
+    Verb(Categories.current_slugs, reads=True),
     Verb(Categories.add_category),
     Verb(Categories.change_category),
     Verb(Categories.remove_category),

@@ -50,12 +50,11 @@ class Categories:
         """List all categories, each path before those below it."""
         return [_category(row) for row in await self._db.fetch(queries.categories)]
 
-    async def moved_category(self, slug: str) -> Category:
-        """Find the category that had this slug before it was renamed or merged; NotFound where none had."""
-        row = await self._db.fetchrow(queries.moved_category, slug)
-        if row is None:
-            raise NotFound("There is no such category.", pointer="/category")
-        return _category(row)
+    async def current_slugs(self, slugs: list[str]) -> dict[str, str]:
+        """Say by slugs that categories have, or had before they were renamed or merged, what their slugs are
+        now; those that none ever had are left out."""
+        rows = await self._db.fetch(queries.current_slugs, slugs)
+        return {row["given"]: row["slug"] for row in rows}
 
     async def id_of(self, given: str) -> CategoryId:
         """Find the category of this slug, name or path, or of a slug that it had; CategoryUnknown(closest)
@@ -232,11 +231,9 @@ class Categories:
         await db.execute(queries.put_redirects, [before.branches[each].slug for each in former], now)
         await db.execute(queries.put_aliases, *_aliases(before, former, now))
         await db.execute(queries.drop_stale_redirects)
-        slugs = {
-            before.branches[each].slug: after.branches[at].slug for each, at in zip(former, now, strict=True)
-        }
+        slugs = {before.branches[each].slug: after.branches[each].slug for each in standing}
         if renamed := {was: slug for was, slug in slugs.items() if was != slug}:
-            await db.execute(queries.tell_renamed, former[-1], codec.text(renamed))
+            await db.execute(queries.tell_renamed, codec.text(renamed))
         if former:
             await db.execute(queries.retell_all, "category", sorted({*now}))
 

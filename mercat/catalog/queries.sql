@@ -63,9 +63,10 @@ insert into catalog.category_alias (key, category_id)
 select k, i from unnest(:keys::text[], :category_ids::bigint[]) as a (k, i)
 on conflict (key) do update set category_id = excluded.category_id;
 
--- name: tell_renamed(category_id, slugs)
+-- name: tell_renamed(slugs)
+-- Of one key, whichever categories they are: what takes a slug that another has left comes after that.
 select events.tell('CategoriesRenamed', jsonb_build_object('event', 'CategoriesRenamed',
-    'category_id', :category_id::bigint, 'slugs', :slugs::jsonb));
+    'category_id', 0, 'slugs', :slugs::jsonb));
 
 -- name: drop_stale_redirects
 -- A slug or a path that a category has by now leads nowhere else.
@@ -75,6 +76,13 @@ delete from catalog.category_alias a using catalog.category c where c.key = a.ke
 -- name: moved_category(slug)
 select c.category_id, c.slug, c.name, c.parent_id
 from catalog.category_redirect r join catalog.category c using (category_id) where r.slug = :slug;
+
+-- name: current_slugs(slugs)
+-- What the categories that have these slugs, or had them, are called by now.
+select slug as given, slug from catalog.category where slug = any(:slugs::text[])
+union all
+select r.slug, c.slug
+from catalog.category_redirect r join catalog.category c using (category_id) where r.slug = any(:slugs::text[]);
 
 -- name: ask_categories(keys, name_paths, seller_id)
 insert into catalog.category_asked as a (key, names, seller_id)

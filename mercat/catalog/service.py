@@ -65,7 +65,7 @@ class Catalog:
         self.moderate = self._moderating.moderate
 
         self.categories = self._categories.categories
-        self.moved_category = self._categories.moved_category
+        self.current_slugs = self._categories.current_slugs
         self.add_category = self._categories.add_category
         self.change_category = self._categories.change_category
         self.remove_category = self._categories.remove_category

@@ -8,10 +8,12 @@ Kafka where a setting says so (`kit.kafka_log`): neither relay nor followers kno
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple, Protocol, TypeVar, cast
 
 import asyncpg
+import msgspec
 import psycopg2
 import psycopg2.extras
 import structlog
@@ -146,8 +148,7 @@ class Relay:
         if tracing.tracer is None:
             reached = await self._log.append(fresh, reached)
         else:
-            events = [_decoder.decode(fact.body) for fact in fresh[:_LINKED_MAX]]
-            links = await tracing.where_made(tracing.orders_in(events))
+            links = await tracing.where_made(tracing.orders_in(_readable(fresh[:_LINKED_MAX])))
             with tracing.alone("relay", tracing.SpanKind.CONSUMER, links, mercat__events=len(fresh)):
                 reached = await self._log.append(fresh, reached)
         metrics.facts_relayed.inc(len(fresh))
@@ -180,6 +181,13 @@ class Relay:
                         cursor.send_feedback(flush_lsn=confirmed, reply=True)
         finally:
             connection.close()
+
+
+def _readable(facts: Sequence[WalEvent]) -> Iterator[AnyEvent]:
+    """Decode events, without those that this release does not know or cannot read."""
+    for fact in facts:
+        with suppress(msgspec.MsgspecError):
+            yield _decoder.decode(fact.body)
 
 
 def on(*kinds: type[Event], outside: bool = False, numbered: bool = False) -> Callable[[Method], Method]:

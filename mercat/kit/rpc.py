@@ -61,6 +61,8 @@ class Route(Verb):
 
     shared = False
     """Whether the answer is the same for all who ask, so that it may be kept for a moment."""
+    any_query = False
+    """Whether who asks may write into the query what they like: it is not read."""
 
     def __init__(
         self,
@@ -213,7 +215,7 @@ def _reader(route: Route, authenticate: Authenticate) -> Callable[[Request], Awa
 
     async def arguments(request: Request) -> dict[str, Any]:
         found: dict[str, Any] = {}
-        if request.scope["query_string"]:
+        if request.scope["query_string"] and not route.any_query:
             parameters.check(request.query_params)
         if callers or route.needs != "nobody":
             caller = _with_key(route, await authenticate(request))
@@ -306,7 +308,7 @@ def _parameters_of(kind: Any) -> list[_Parameter]:
             field.encode_name,
             field.encode_name.removesuffix(_ANY_NAME) if field.encode_name.endswith(_ANY_NAME) else "",
             field,
-            field.type is list or get_origin(field.type) is list,
+            isinstance(_bare(msgspec.inspect.type_info(field.type)), msgspec.inspect.ListType),
             field.encode_name.endswith("]"),
         )
         for field in codec.fields_of(kind)

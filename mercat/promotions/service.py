@@ -237,7 +237,8 @@ class Promotions:
 
     @on(CategoriesRenamed)
     async def follow_categories(self, db: asyncpg.Connection, events: list[CategoriesRenamed]) -> None:
-        """Keep what is for goods of a category for the same goods, however it is called."""
+        """Keep what is for goods of a category for the same goods, however it is called. Of one that was
+        merged nothing is told: what was for its goods ends, and is not for all of the other's."""
         for event in events:
             await db.execute(queries.rename_categories, codec.text(event.slugs))
 

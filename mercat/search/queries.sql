@@ -76,6 +76,9 @@ select :change_id, s.rule_id, case when b.was is null then 'added' else 'changed
     b.was, to_jsonb(s) - array['version', 'changed_at', 'changed_by', 'changed_by_id']
 from saved s left join before b on true;
 
+-- name: rename_categories(slugs)
+update search.rule set category = :slugs::jsonb ->> category, version = version + 1 where :slugs::jsonb ? category;
+
 -- name: rule(rule_id)
 select rule_id, kind, words, product_id, place, brand, category, factor, other, same, starts_on, ends_on, version,
     changed_at, changed_by

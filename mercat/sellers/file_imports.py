@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from mercat.catalog import (
 from mercat.ids import ImportId, SellerId, first_of
 from mercat.inventory import Inventory
 from mercat.kit import clock, codec, sql
+from mercat.kit.once import OnceKey, once_of
 from mercat.kit.refusals import NotFound, Stale
 from mercat.sellers.messages import (
     PRICE_EDIT,
@@ -78,11 +80,13 @@ class FileImports:
         self._inventory = inventory
         self._settings = settings
 
-    async def start_import(self, seller_id: SellerId, given: NewImport) -> ImportId:
-        """Keep a file to be taken in; NoSuchFormat, or TooManyImports while as many wait."""
+    async def start_import(self, seller_id: SellerId, given: NewImport, once: OnceKey = "") -> ImportId:
+        """Keep a file to be taken in; NoSuchFormat, or TooManyImports while as many wait. The same again
+        under the same `once` is the same import."""
         check_format(given.format)
         kept = (given.file, given.format, given.dry_run, given.content, len(given.content))
-        return await self._add(seller_id, *kept)
+        said = once_of(once, given.file, given.format, given.dry_run, blake2b(given.content).digest())
+        return await self._add(seller_id, *kept, key=said.hex() if said else None)
 
     async def _add(self, seller_id: SellerId, *kept: object, key: str | None = None) -> ImportId:
         asked = (ids.new(ImportId), seller_id, *kept, _WAITING_MAX, key)

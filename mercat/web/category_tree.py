@@ -5,8 +5,10 @@ from dataclasses import dataclass, field
 
 from mercat.catalog import Category
 from mercat.ids import CategoryId
+from mercat.kit.refusals import NotFound
 from mercat.kit.snapshot import Snapshot
 from mercat.shop import Shop
+from mercat.web.optional import unless_away
 
 _FRESH_S = 2.0
 UNCATEGORISED = "uncategorised"
@@ -53,14 +55,26 @@ class CategoryTree:
     async def find(self, slug: str) -> CategoryNode:
         """Find a category, also one that was made this moment; raise CategoryMoved where its
         slug is another by now, and NotFound where there is none."""
-        found = (await self.all()).get(slug)
-        if found is None:
-            self._known.forget()
-            found = (await self.all()).get(slug)
-        if found is None:
-            moved = await self._shop.catalog.moved_category(slug)
-            raise CategoryMoved(moved.slug)
-        return found
+        if found := (await self.all()).get(slug):
+            return found
+        now = (await self._shop.catalog.current_slugs([slug])).get(slug)
+        if now == slug:  # made this moment
+            self.forget()
+            if found := (await self.all()).get(slug):
+                return found
+        if now is None or now == slug:
+            raise NotFound("There is no such category.", pointer="/category")
+        raise CategoryMoved(now)
+
+    async def current(self, slugs: list[str]) -> list[str]:
+        """Say what categories are called now; what none was ever called stays, and so does all while the
+        catalogue is away."""
+        if not slugs:
+            return []
+        known = await unless_away(self.all()) or {}
+        unknown = sorted({*slugs} - known.keys())
+        now = (await unless_away(self._shop.catalog.current_slugs(unknown)) or {}) if unknown else {}
+        return [now.get(each, each) for each in slugs]
 
     def forget(self) -> None:
         """Read the tree again: it was changed here."""

@@ -39,5 +39,6 @@ API = [
         tag="Buying",
         status=200,
         refuses=["bad_signature", "not_found"],
+        any_query=True,
     ),
 ]

@@ -263,7 +263,8 @@ class PromotionTerms:
         except CategoryMoved as moved:
             return moved.slug
         except NotFound:
-            known = await self._tree.all()  # read anew
+            self._tree.forget()
+            known = await self._tree.all()
             if node := next((each for each in known.values() if str(each.category_id) == name), None):
                 return node.slug
             closest = get_close_matches(name, known, 3)

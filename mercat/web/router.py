@@ -69,10 +69,12 @@ class PublicRoute(Route):
         location: str = "",
         answers: str = JSON,
         shared: bool = False,
+        any_query: bool = False,
     ) -> None:
         answered = status or (201 if verb == "POST" else 200)
         super().__init__(verb, path, method, needs=needs, status=answered, scopes=scopes, answers=answers)
         self.shared = shared
+        self.any_query = any_query
         self.tag: Tag = tag
         self.shows = (shows or self.answer) if self.answers == JSON else None
         self.refuses = refuses

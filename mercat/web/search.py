@@ -11,7 +11,6 @@ from starlette.responses import RedirectResponse, Response
 from mercat import money
 from mercat.kit import clock, codec
 from mercat.kit.http import Answer
-from mercat.kit.refusals import NotFound
 from mercat.search import (
     AttributeFilters,
     Explanation,
@@ -57,6 +56,7 @@ from mercat.web.tiles import ProductTile, hold_until, listed, tile
 _RESULTS_CACHED_MAX = 500
 _INSTEAD = 8
 _SUGGEST_LETTERS_MIN = 2
+SoughtCategories = Annotated[list[str], Meta(max_length=50)]
 LeastRating = Annotated[float, Meta(ge=0, le=5)]
 
 
@@ -72,7 +72,7 @@ class SearchAsk(Paging):
     price_min: Decimal | None = field(default=None, name="filters[price_min]")
     price_max: Decimal | None = field(default=None, name="filters[price_max]")
     brand: list[str] = field(default_factory=list[str], name="filters[brand]")
-    category: list[str] = field(default_factory=list[str], name="filters[category]")
+    category: SoughtCategories = field(default_factory=list[str], name="filters[category]")
     rating_min: LeastRating | None = field(default=None, name="filters[rating_min]")
     in_stock: bool | None = field(default=None, name="filters[in_stock]")
     attributes: AttributeFilters = field(default_factory=dict[str, list[str]], name="filters[attr.NAME]")
@@ -171,7 +171,7 @@ class SearchApi:
                 price_min=low,
                 price_max=high,
                 brand=ask.brand,
-                category=[await self._slug_of(each) for each in ask.category],
+                category=await self._categories.current(ask.category),
                 rating_min=ask.rating_min,
                 in_stock=ask.in_stock,
                 attributes=ask.attributes,
@@ -194,16 +194,6 @@ class SearchApi:
         if ask.q:
             answer.headers[SHOWN] = header
         return answer
-
-    async def _slug_of(self, slug: str) -> str:
-        """Say what a category is called now: one that was renamed or merged finds what it has become."""
-        try:
-            await self._categories.find(slug)
-        except CategoryMoved as moved:
-            return moved.slug
-        except NotFound:
-            pass  # it finds nothing
-        return slug
 
     def _known(self, found: SearchResults) -> tuple[SearchResults, ShownCards, str]:
         """Return the public cards of results, and what is counted of them. Search answers a repeated query

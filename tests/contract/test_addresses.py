@@ -122,6 +122,16 @@ async def test_one_address_is_the_default(house):
     assert await defaults() == [False, True]
 
 
+async def test_an_address_of_before_in_what_is_no_country_can_still_be_changed(house, db):
+    ann = await house.member()
+    british = {**HOME, "country": "GB", "region": None, "postal_code": "SW1A 1AA"}
+    path = f"/addresses/{(await ann.api('POST', '/addresses', 201, british))['address_id']}"
+    await db.execute("update accounts.address set country = 'UK'")
+    assert (await ann.api("PATCH", path, 200, {"default": True}))["default"]
+    assert (await ann.api("PATCH", path, 422, {"country": "UK"}))["pointer"] == "/country"
+    assert (await ann.api("PATCH", path, 200, {"country": "GB"}))["country"] == "GB"
+
+
 async def test_the_cap_on_addresses_has_a_way_back(house):
     ann = await house.member()
     ways = [await ann.api("POST", "/addresses", 201, HOME) for _ in range(50)]

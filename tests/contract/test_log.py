@@ -5,11 +5,12 @@ from contextlib import asynccontextmanager
 from random import Random
 
 import pytest
+from opentelemetry.trace import NoOpTracerProvider
 from waiting import until
 
 from mercat import ids
 from mercat.events import OrderDelivered, RatingChanged
-from mercat.kit import codec
+from mercat.kit import codec, tracing
 from mercat.kit.event_keys import keys_of
 from mercat.kit.event_log import Follower, Position, Relay, on
 from mercat.kit.postgres_log import PARTITION, PostgresLog
@@ -289,6 +290,25 @@ async def test_each_key_is_heard_once_and_in_order_whatever_order_partitions_com
     for key in KEYS:
         assert [version for heard, version in clumsy.heard if heard == key] == list(range(1, 11))
     assert await db.fetchval("select count(*) from events.parked") == 0
+
+
+async def test_an_event_that_this_release_does_not_know_is_passed_on_while_traces_are_made(
+    db, events_pool, monkeypatch
+):
+    facts = [
+        WalEvent(1, 1, "Later", '{"event":"Later"}'),
+        WalEvent(1, 2, "RatingChanged", codec.text(fact(TEA))),
+    ]
+
+    class Told:
+        def take(self, cursor, most):
+            return facts
+
+    monkeypatch.setattr(tracing, "tracer", NoOpTracerProvider().get_tracer("test"))
+    log = PostgresLog(events_pool)
+    await Relay(events_pool, log, {}).carry(None, Told(), await log.reached())
+    kinds = [row["kind"] for row in await db.fetch("select kind from events.log order by id")]
+    assert kinds == ["Later", "RatingChanged"]
 
 
 async def test_a_log_that_goes_on_far_behind_its_end_begins_within_a_partition_and_ends_in_the_next(

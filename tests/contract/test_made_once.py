@@ -180,3 +180,21 @@ async def test_a_file_that_is_sent_again_is_the_same_whatever_parts_its_form(
     assert await db.fetchval(f"select count(*) from {counted}") == 1
     other = await send(content + b"\n", "one")
     assert (other.status_code, other.json()["code"]) == (422, "key_reused")
+
+
+@pytest.mark.parametrize("names", [("a.csv",), ("products.csv", "combinations.csv")])
+async def test_an_import_is_begun_once_though_what_was_answered_is_forgotten(people, names):
+    """As where a worker died before it could keep that; another file under the key is another import."""
+
+    async def begun(content):
+        for key in await names_in(people.shop.host.store, "*once:*"):
+            await people.shop.host.store.do("DEL", key)
+        files = [("file", (name, content)) for name in names]
+        sent = await people.seller.post(
+            f"{PREFIX}/seller/imports", files=files, headers={"idempotency-key": "k-1"}
+        )
+        return ok(sent, 202)["import_id"]
+
+    first = await begun(b"title,price\nMug,5\n")
+    assert await begun(b"title,price\nMug,5\n") == first
+    assert await begun(b"title,price\nMug,6\n") != first

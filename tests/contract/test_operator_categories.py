@@ -5,6 +5,7 @@ import asyncio
 from journeys.people import until
 
 from mercat.catalog import ImportBatch, ImportRow, ImportVariant
+from mercat.kit.refusals import Unavailable
 from mercat.web.routes import PREFIX
 
 CUP = {"title": "A cup", "description": "Blue.", "price": 10.0, "currency": "USD", "quantity": 3}
@@ -45,7 +46,7 @@ async def test_what_no_category_is_is_refused_and_never_on_the_shops_front(peopl
     assert (patched.status_code, patched.json()["code"]) == (422, "category_unknown")
 
 
-async def test_a_category_is_renamed_moved_and_merged_and_its_products_and_addresses_follow(people):
+async def test_a_category_is_renamed_moved_and_merged_and_its_products_and_addresses_follow(people, db):
     phones = await made(people.operator, "Phones")
     cases = await made(people.operator, "Cases", phones["category_id"])
     gadgets = await made(people.operator, "Gadgets")
@@ -64,7 +65,7 @@ async def test_a_category_is_renamed_moved_and_merged_and_its_products_and_addre
     await counted(phones=3, cases=2, gadgets=1, gadgets_cases=1)
     reduced = await people.operator.post(
         f"{PREFIX}/operator/promotions",
-        json={"name": "Off", "when": {"category": ["cases", "phones"]}, "then": {"percent": 10}},
+        json={"name": "Off", "when": {"category": ["gadgets", "phones"]}, "then": {"percent": 10}},
     )
     promotion_id = reduced.json()["promotion_id"]
 
@@ -78,7 +79,7 @@ async def test_a_category_is_renamed_moved_and_merged_and_its_products_and_addre
     renamed = await change(people, phones["category_id"], name="Telephones")
     assert (renamed.status_code, renamed.json()["slug"]) == (200, "telephones")
     await counted(telephones=3, cases=2, phones=0)
-    await is_for("cases", "telephones")
+    await is_for("gadgets", "telephones")
     for path, lead in (
         ("/c/phones?sort=newest", "/c/telephones?sort=newest"),
         (f"{PREFIX}/products?category=phones&limit=5", "?limit=5&category=telephones"),
@@ -102,7 +103,6 @@ async def test_a_category_is_renamed_moved_and_merged_and_its_products_and_addre
     merged = await change(people, phones["category_id"], merge_into=gadgets["category_id"])
     assert merged.json()["category_id"] == gadgets["category_id"]
     await counted(gadgets=4, gadgets_cases=3, telephones=0, cases=0)
-    await is_for("gadgets", "gadgets-cases")
     for former in ("phones", "telephones"):
         assert (await people.nobody.get(f"/c/{former}")).headers["location"] == "/c/gadgets"
     assert (await people.nobody.get("/c/cases")).headers["location"] == "/c/gadgets-cases"
@@ -115,6 +115,46 @@ async def test_a_category_is_renamed_moved_and_merged_and_its_products_and_addre
     )
     await people.shop.sellers.list_many(seller, ImportBatch(rows=[row]))
     await counted(gadgets=6, gadgets_cases=4)
+
+    # What was for the phones alone is not for all gadgets; and what was told before that was heard before.
+    assert (await change(people, gadgets["category_id"], name="Things")).status_code == 200
+    await is_for("telephones", "things")
+    told = await db.fetch(
+        "select body::jsonb ->> 'category_id' as key from events.log where kind = 'CategoriesRenamed'"
+    )
+    assert [each["key"] for each in told] == ["0", "0"]
+
+
+async def test_a_search_within_what_is_no_category_reads_no_categories(people, monkeypatch):
+    reads, read = [], people.shop.catalog.categories
+
+    async def counted():
+        reads.append(1)
+        return await read()
+
+    async def search(*categories, status=200):
+        asked = {"filters[category]": categories}
+        answer = await people.nobody.get(f"{PREFIX}/search", params=asked)
+        assert answer.status_code == status, answer.text
+        return answer.json()
+
+    await lists(people, "kitchen")
+
+    async def found():
+        return (await search("kitchen", "no-such"))["total"] == 1
+
+    await until(found)
+    monkeypatch.setattr(people.shop.catalog, "categories", counted)
+    for n in range(20):
+        assert (await search("kitchen", f"no-{n}", f"none-{n}"))["total"] == 1
+    assert len(reads) < 10, "no more than the shop reads by itself"
+    assert (await search(*map(str, range(51)), status=422))["pointer"] == "/filters[category]"
+
+    async def away(slugs):
+        raise Unavailable
+
+    monkeypatch.setattr(people.shop.catalog, "current_slugs", away)
+    assert (await search("kitchen", "elsewhere"))["total"] == 1
 
 
 async def test_an_empty_category_goes_and_a_full_one_stays(people):

@@ -292,3 +292,10 @@ async def test_a_role_that_is_taken_while_somebody_renames_themselves_does_not_c
     await otto.api("PATCH", "/account", 200, {"name": "Otto the Second"})
     await taken[0]
     await otto.api("GET", "/operator/people", 403)
+
+
+async def test_orders_of_more_people_than_one_can_look_through_are_not_cut_off_in_silence(olga, monkeypatch):
+    assert (await olga.api("GET", "/operator/orders?q=otto", 200))["orders"] == []
+    monkeypatch.setattr("mercat.web.operator.orders._PEOPLE_MAX", 0)
+    refused = await olga.api("GET", "/operator/orders?q=otto", 422)
+    assert refused["pointer"] == "/q"

@@ -11,7 +11,9 @@ from search_products import product, put
 from starlette.applications import Starlette
 
 from mercat import ids
-from mercat.ids import ProductId, RuleChangeId, RuleId, UserId
+from mercat.events import CategoriesRenamed
+from mercat.ids import CategoryId, ProductId, RuleChangeId, RuleId, UserId
+from mercat.kit.event_log import deliver
 from mercat.kit.refusals import Invalid, NotFound
 from mercat.kit.rpc import Caller
 from mercat.kit.stand_ins import remote, serve_asks
@@ -142,6 +144,20 @@ async def test_a_boost_of_a_department_has_all_below_it(search):
 
     reasons = await until(why, lambda why: why[0].boosted)
     assert [round(each.boosted, 3) for each in reasons] == [1.099] * 10  # ln 3
+
+
+async def test_a_boost_of_a_category_follows_it(search, db):
+    rule = await search.add_rule(OPS, Rule(kind="boost", category="potables", factor=3))
+    plain = await search.add_rule(OPS, Rule(kind="synonym", words="tisane", other="infusion"))
+    renamed = CategoriesRenamed(category_id=CategoryId(0), slugs={"potables": "drinks", "mugs": "cups"})
+    await deliver(db, [renamed], [search])
+    now = {each.rule_id: each for each in (await search.rules()).rules}
+    assert (now[rule.rule_id].category, now[plain.rule_id]) == ("drinks", plain)
+
+    async def why():
+        return (await search.explain("tea")).why
+
+    await until(why, lambda why: why[0].boosted)
 
 
 async def test_synonyms_of_the_desk_add_to_those_of_the_file(search, tmp_path):

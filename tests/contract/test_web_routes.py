@@ -326,6 +326,8 @@ async def test_bad_parameters(people: Any) -> None:
 
 async def test_every_route_refuses_parameters_that_it_does_not_know(people: Any) -> None:
     for route in TABLE:
+        if route.any_query:
+            continue
         said = await send(who_may(people, route), route, params=[("nonsense", "1")])
         assert (said.status_code, said.json()["pointer"]) == (422, "/nonsense"), (named(route), said.text)
 

@@ -227,7 +227,7 @@ async def test_from_listing_to_return(people: Any, settings: Settings) -> None:
     for duplicate in (False, True):
         body, signature = bank.webhook(ids.new(ids.CheckoutId), "evt_1")
         signed = {"content": body, "headers": {"mercat-signature": signature}}
-        heard = await nobody("POST", "/payments/webhooks/sandbox", 200, **signed)
+        heard = await nobody("POST", "/payments/webhooks/sandbox?of=ours", 200, **signed)
         assert (heard["received"], heard["duplicate"]) == (True, duplicate)
     told = await people.nobody.post(waiting["next_action"]["url"], json={"outcome": "fail"})
     assert told.headers["content-type"] == "application/problem+json"

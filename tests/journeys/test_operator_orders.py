@@ -35,6 +35,7 @@ async def test_an_order_is_found_by_number_id_mail_name_and_tracking_number(town
     assert await found(q="nobody@example.com") == []
     assert await found(q=number, status="cancelled") == []
     assert await found(q=number, status="shipped") == [order["order_id"]]
+    assert await found(q="\u200b") == [], "nothing that could be seen"
     seller_id = (await mia.order(order["order_id"]))["parts"][0]["seller"]["seller_id"]
     assert order["order_id"] in await found(seller=seller_id)
     assert await found(q=number, seller=seller_id) == [order["order_id"]]
@@ -43,6 +44,27 @@ async def test_an_order_is_found_by_number_id_mail_name_and_tracking_number(town
     for person in (mia, bea):
         assert (await person.ask("GET", "/operator/orders")).status_code == 403
         assert (await person.ask("GET", f"/operator/orders/{order['order_id']}")).status_code == 403
+
+
+async def test_all_pages_of_a_search_by_name_are_of_parcels_or_of_accounts(town, bea):
+    tea = await bea.lists()
+    mia = await (await town.member()).ready()
+    account = (await mia.get("/account"))["name"]
+    olga = await town.signed_in("ops@example.com")
+    orders = []
+    for name in (None, account):
+        if name:
+            await mia.ready(name=name)
+        await mia.puts(tea["offer_id"])
+        orders.append((await mia.buys())["order_id"])
+        await bea.order_here(orders[-1])
+
+    async def found(**asked):
+        return await olga.get(f"/operator/orders?{urlencode({'q': account, 'limit': 1} | asked)}")
+
+    first = await found()
+    assert [each["order_id"] for each in first["orders"]] == orders[1:]
+    assert (await found(cursor=first["next_cursor"]))["orders"] == []
 
 
 async def test_an_operator_sees_an_order_whole_refunds_of_it_and_is_written_down(town, bea):

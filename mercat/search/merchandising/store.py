@@ -10,9 +10,11 @@ import msgspec
 import structlog
 
 from mercat import ids
+from mercat.events import CategoriesRenamed
 from mercat.ids import RuleChangeId, RuleId
-from mercat.kit import clock, sql
+from mercat.kit import clock, codec, sql
 from mercat.kit.db_errors import AWAY
+from mercat.kit.event_log import on
 from mercat.kit.refusals import NotFound
 from mercat.kit.rpc import Caller
 from mercat.search.learnt import LearntStore
@@ -127,6 +129,12 @@ class RuleStore:
         if gone is None and not await self._db.fetchval(queries.rule_existed, rule_id):
             raise NotFound
         self._checked = float("-inf")
+
+    @on(CategoriesRenamed)
+    async def follow_categories(self, db: asyncpg.Connection, events: list[CategoriesRenamed]) -> None:
+        """Keep boosts of a category for the same goods, however it is called."""
+        for event in events:
+            await db.execute(queries.rename_categories, codec.text(event.slugs))
 
     async def _save(self, caller: Caller, rule_id: RuleId, rule: Rule, *, new: bool) -> StoredRule:
         check_rule(rule)

@@ -21,6 +21,7 @@ from mercat.web.desk.page import desk_page, seller_of
 from mercat.web.desk.products import seller_id_of
 from mercat.web.errors import message_of
 from mercat.web.forms import id_of, read_body
+from mercat.web.idempotency import key_of
 from mercat.web.pages import Pages
 from mercat.web.router import Endpoint, PublicRoute
 from mercat.web.schemas import PageLimit
@@ -84,8 +85,9 @@ class SellerImportsApi:
         """Send a file of products as multipart/form-data: `file`, and if you like `dry_run=true` and
         `format`; PrestaShop's combinations are a `file` more. CSV, TSV, JSON lines, XLSX, XML; it is taken in
         the background. A product that is there is changed as far as its row says."""
-        given = await _given(request)
-        import_id = await self._shop.sellers.start_import(seller_id_of(caller), given)
+        key, given = key_of(request), await _given(request)
+        once = f"api/{key}" if key else ""
+        import_id = await self._shop.sellers.start_import(seller_id_of(caller), given, once)
         return Answer(ImportStarted(import_id), 202)
 
     async def seller_import(self, caller: Caller, import_id: ImportId) -> ImportShown:
@@ -138,11 +140,12 @@ async def _whole(file: UploadFile) -> bytes:
 
 
 def _packed(files: list[tuple[str, bytes]]) -> bytes:
-    """Put files that belong together into one, as they would come in a zip."""
+    """Put files that belong together into one, as they would come in a zip; the same ones always alike."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
         for name, content in files:
-            archive.writestr(name.replace("\\", "/").rpartition("/")[2] or "file", content)
+            named = name.replace("\\", "/").rpartition("/")[2] or "file"
+            archive.writestr(zipfile.ZipInfo(named), content)
     return packed.getvalue()
 
 

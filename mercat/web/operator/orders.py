@@ -13,8 +13,9 @@ from starlette.responses import Response
 from mercat import ids, money
 from mercat.checkout import CancelAsk, Reason, RefundAsk
 from mercat.ids import LineId, NoteId, OrderId, SellerId, UserId, number_shown, parse_number
-from mercat.kit.refusals import NotFound, Refusal, Unavailable
+from mercat.kit.refusals import Invalid, NotFound, Refusal, Unavailable
 from mercat.kit.rpc import Caller, Filters
+from mercat.kit.text import normal_text
 from mercat.money import MINOR_MAX
 from mercat.notifications import Mail
 from mercat.orders import (
@@ -43,6 +44,7 @@ from mercat.web.session import with_role
 from mercat.web.table_query import FILE_PAGE, TableQuery, as_csv, choice, link, tabs
 
 _A_PAGE = 50
+_PEOPLE_MAX = 200
 _DONE = {"sent": "The letter goes out once more.", "noted": "Noted."}
 MAIL_NUMBER_MAX = 2**31 - 1
 _TABS: dict[str, str] = {
@@ -231,16 +233,23 @@ async def _like(shop: Shop, words: str, before: OrderId | None, limit: int) -> l
         pass
     if "@" in words:
         return await shop.notifications.orders_of(words, before, limit)
-    return await shop.fulfilment.orders_like(words, before, limit) or await _of_people(
-        shop, words, before, limit
-    )
+    found = await shop.fulfilment.orders_like(words, before, limit)
+    # All pages of a search are of the one or of the other.
+    if found or (before and await shop.fulfilment.orders_like(words, limit=1)):
+        return found
+    return await _of_people(shop, words, before, limit)
 
 
 async def _of_people(shop: Shop, words: str, before: OrderId | None, limit: int) -> list[OrderId]:
-    """Find the orders of who has an account, by how any word of their name begins."""
-    people = [each.user_id for each in await shop.accounts.find_people(words)]
+    """Find the orders of who has an account, by how any word of their name begins; Invalid where very many
+    are called so."""
+    if not normal_text(words):
+        return []
+    people = [each.user_id for each in await shop.accounts.find_people(words, limit=_PEOPLE_MAX + 1)]
     if not people:
         return []
+    if len(people) > _PEOPLE_MAX:
+        raise Invalid(f"More than {_PEOPLE_MAX} people are called so. Write more of the name.", pointer="/q")
     page = await shop.orders.list_of(people, limit=limit, cursor=str(before) if before else None)
     return [each.order_id for each in page.orders]
 
