@@ -10,7 +10,7 @@ STAGES := $(BIN)/python scripts/stages.py
 DEMO_FLAG := $(if $(filter 0 no false,$(DEMO)),--no-demo,--demo)
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev test test-browser test-scale test-long check coverage hooks format bench chromium varnish opensearch kafka clients proxies setup setup-test clean
+.PHONY: help run dev test test-browser test-scale test-long engines check coverage hooks format bench chromium varnish opensearch kafka clients proxies setup setup-test clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,12 +28,14 @@ test-browser: setup-test  ## the pages in Chromium: what people do, how it looks
 	@$(MAKE) --no-print-directory chromium || echo "The browser tests will be skipped."
 	@$(STAGES) browser
 
-test-scale: setup-test  ## a shop of several machines: contracts, moves and kills on Kafka, OpenSearch, ClickHouse and clusters
-	@for engine in kafka opensearch; do $(MAKE) --no-print-directory $$engine || echo "Tests with it will be skipped."; done
+test-scale: engines  ## a shop of several machines: contracts, moves and kills on Kafka, OpenSearch, ClickHouse and clusters
 	@$(STAGES) scale
 
-test-long: setup-test  ## what takes minutes on one machine: many seeds of the simulator, kills of whole shops, clients, upgrades
+test-long: engines  ## what takes minutes: many seeds of the simulator, kills of whole shops and of their moves, clients, upgrades
 	@$(STAGES) long
+
+engines: setup-test
+	@for engine in kafka opensearch; do $(MAKE) --no-print-directory $$engine || echo "Tests with it will be skipped."; done
 
 check: setup-test  ## lock file, style, who may import whom, generated docs, wheel, known vulnerabilities, types
 	@$(STAGES) check

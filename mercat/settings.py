@@ -93,7 +93,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     store_url: str = "unix:///tmp/mercat-store.sock"
     """The Valkey that keeps carts and sessions: append-only, never evicts. Several addresses, with commas
     between them, are servers of a cluster. `valkeys://` is TLS, by the system's certificates or by a file's:
-    `valkeys://host:port?ssl_ca_certs=FILE`."""
+    `valkeys://host:port?ssl_ca_certs=FILE`. The name is checked too: a certificate that nobody is to check
+    needs `?ssl_cert_reqs=none&ssl_check_hostname=false`."""
     cache_url: str = "unix:///tmp/mercat-cache.sock"
     """The Valkey that may forget: products, limits. Several addresses as for the store."""
     kafka_url: str = ""

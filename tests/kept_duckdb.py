@@ -2,42 +2,73 @@
 
 import itertools
 from collections import Counter
+from contextlib import suppress
 from typing import Any
 
 import duckdb
 
 _made = duckdb.connect
-_kept: list[duckdb.DuckDBPyConnection] = []
 _numbers = itertools.count(1)
-_names: dict[str, str] = {}
-_users: Counter[str] = Counter()
+
+
+class _Instance:
+    """A DuckDB, and the files that are attached to it: how each is called, and how many have it open."""
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        self.db = _made(":memory:", config={name: config[name] for name in ("memory_limit", "threads")})
+        self._names: dict[str, str] = {}
+        self._users: Counter[str] = Counter()
+
+    def works(self) -> bool:
+        """Say whether it answers: after a fatal error it never does again."""
+        with suppress(duckdb.Error):
+            self.db.execute("select 1")
+            return True
+        return False
+
+    def open(self, file: str) -> str:
+        if file not in self._names:
+            name = f"file_{next(_numbers)}"
+            self.db.execute(f"attach '{file}' as {name}")
+            self._names[file] = name
+        self._users[file] += 1
+        return self._names[file]
+
+    def let_go(self, file: str) -> None:
+        self._users[file] -= 1
+        if not self._users[file]:
+            name = self._names.pop(file)
+            if self.works():  # else all of it is let go with the instance
+                self.db.execute(f"detach {name}")
+
+
+_kept: list[_Instance] = []
+
+
+def _kept_one(config: dict[str, Any]) -> _Instance:
+    if _kept and not _kept[0].works():
+        _kept.pop().db.close()
+    if not _kept:
+        _kept.append(_Instance(config))
+    return _kept[0]
 
 
 class OpenFile:
     """A connection to a file, which all who open it in this process share, as DuckDB has it anyway."""
 
     def __init__(self, file: str, config: dict[str, Any]) -> None:
-        if not _kept:
-            size = {name: config[name] for name in ("memory_limit", "threads")}
-            _kept.append(_made(":memory:", config=size))
-        if file not in _names:
-            name = f"file_{next(_numbers)}"
-            _kept[0].execute(f"attach '{file}' as {name}")
-            _names[file] = name
+        self._of = _kept_one(config)
+        self._name = self._of.open(file)
         self._file = file
-        _users[file] += 1
         self._db = self.cursor()
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
-        return _kept[0].cursor().execute(f"use {_names[self._file]}")
+        return self._of.db.cursor().execute(f"use {self._name}")
 
     def close(self) -> None:
         self._db.close()
-        if not self._file:
-            return
-        _users[self._file] -= 1
-        if not _users[self._file]:
-            _kept[0].execute(f"detach {_names.pop(self._file)}")
+        if self._file:
+            self._of.let_go(self._file)
         self._file = ""
 
     def __getattr__(self, name: str) -> Any:

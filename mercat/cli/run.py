@@ -16,7 +16,7 @@ from mercat.catalog import own_currency
 from mercat.cli.options import HERE, Data, MaybeConfig, opened_shop, with_config
 from mercat.cli.supervise import ServeOptions
 from mercat.embedded import RELOAD, Home, Trouble, connected, programs
-from mercat.kit.wal import open_slot
+from mercat.kit.wal import forget_other_places, open_slot
 from mercat.migrations import CannotMigrate
 from mercat.migrations import migrate as migrate_schemas
 from mercat.migrations.sharding import migrate_shards
@@ -108,6 +108,7 @@ def migrate(
         try:
             await migrate_schemas(owner, told)
             await own_currency(owner, told)
+            await forget_other_places(owner)
             await open_slot(owner)
             await migrate_shards(told)
         except CannotMigrate as error:

@@ -4,6 +4,10 @@ select exists (select from pg_replication_slots where slot_name = :slot::text);
 -- name: open_slot(slot)
 select pg_create_logical_replication_slot(:slot::text::name, 'pgoutput');
 
+-- name: forget_place
+-- A place that our write-ahead log has not reached is one in another server's, which a dump brought along.
+update events.relayed set commit = '0/0', facts = 0 where commit > pg_current_wal_insert_lsn();
+
 -- name: wal_written
 -- How far the write-ahead log is, in bytes.
 select (pg_current_wal_lsn() - '0/0')::bigint;

@@ -91,6 +91,12 @@ async def open_slot(db: asyncpg.Pool | asyncpg.Connection, slot: str = SLOT) -> 
         await db.execute(queries.open_slot, slot)
 
 
+async def forget_other_places(db: asyncpg.Pool | asyncpg.Connection) -> None:
+    """Let the relay begin where its slot does in a database that came by a dump: how far the former server's
+    write-ahead log was read says nothing of ours, and what is told here would be taken for told already."""
+    await db.execute(queries.forget_place)
+
+
 async def readable(number: int, seconds: float) -> bool:
     """Wait until there is something to read, at most so long; say whether there is.
 

@@ -89,14 +89,14 @@ class Todo(NamedTuple):
 
 
 class Today(NamedTuple):
-    """What today came to up to a moment, in words."""
+    """What today came to up to a moment, in words; nothing where that moment is not of today."""
 
     sums: list[tuple[str, str]]
     as_of: datetime
 
 
 class RowsShown(NamedTuple):
-    """Which rows of a report stand on a page; `cut_off`: there are more than `total`."""
+    """Which rows of a report stand on a page; `cut_off`: there may be more than `total`."""
 
     page: int
     pages: int
@@ -173,9 +173,12 @@ class ReportPages:
 
     async def _today(self) -> Today:
         """Say what today came to so far (UTC)."""
-        report = await self._shop.analytics.report(ReportAsk(name="orders", since=clock.now().date()))
-        sums = [(_heading(each), self._words(each, report.totals[each])) for each in _TODAY]
-        return Today(sums, report.as_of)
+        since = clock.now().date()
+        report = await self._shop.analytics.report(ReportAsk(name="orders", since=since))
+        told = _TODAY if report.as_of.date() >= since else ()
+        return Today(
+            [(_heading(each), self._words(each, report.totals[each])) for each in told], report.as_of
+        )
 
     async def seller_home(self, request: Request) -> Response:
         _, seller_id = await seller_of(request)
@@ -280,7 +283,7 @@ class ReportPages:
             "rows": [],
             "sums": [],
             "plots": [],
-            "file": f"{path}/{name}/file.csv?{urlencode({'limit': ROWS_MAX} | chosen)}",
+            "file": f"{path}/{name}/file.csv?{urlencode(chosen | {'limit': ROWS_MAX})}",
             "reports": [(each, TITLES[each], f"{path}/{each}{kept and '?'}{kept}") for each in NAMES],
             "back": urlencode(dict(asked)),
             "view_form": unsaved.form if unsaved else Form(ViewForm, {"name": TITLES[known]}),

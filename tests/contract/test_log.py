@@ -15,7 +15,7 @@ from mercat.kit.event_keys import keys_of
 from mercat.kit.event_log import Follower, Position, Relay, on
 from mercat.kit.postgres_log import PARTITION, PostgresLog
 from mercat.kit.refusals import Unavailable
-from mercat.kit.wal import WalEvent, open_slot
+from mercat.kit.wal import WalEvent, forget_other_places, open_slot
 from mercat.lab.simulate.shuffled import PARTITIONS, ShuffledLog
 
 TEA, CUP = ids.ProductId(1), ids.ProductId(2)
@@ -141,6 +141,20 @@ async def test_a_relay_that_died_before_confirming_repeats_nothing(db, relaying,
         await tell(db, fact(ids.ProductId(99)))
         await until(lambda: db.fetchval("select count(*) = 6 from events.log"))
     assert len(set(await logged(db))) == 6
+
+
+async def test_what_is_told_in_a_database_that_came_by_a_dump_is_not_taken_for_told(
+    db, events_pool, relaying
+):
+    """The write-ahead log of the server that it came from was longer."""
+    await db.execute("update events.relayed set commit = 'FFFFFF/0', facts = 9")
+    await forget_other_places(events_pool)
+    async with relaying():
+        await tell(db, fact(TEA))
+        await until(lambda: db.fetchval("select count(*) = 1 from events.log"))
+    reached = await db.fetchval("select commit::text from events.relayed")
+    await forget_other_places(events_pool)
+    assert await db.fetchval("select commit::text from events.relayed") == reached
 
 
 async def test_a_follower_that_fails_is_told_again_and_then_parks_the_one_fact(db, relaying, follower):

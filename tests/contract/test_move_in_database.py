@@ -3,6 +3,7 @@ there once, what was told is told once, whoever is killed when."""
 
 import asyncio
 import itertools
+import os
 import subprocess
 import sys
 from contextlib import asynccontextmanager, nullcontext, suppress
@@ -19,10 +20,10 @@ from waiting import until
 
 from mercat.cli import move_in as command
 from mercat.cli.moves import database, guard
-from mercat.cli.moves.database import ShopDatabase
+from mercat.cli.moves.database import ShopDatabase, let_writers_in
 from mercat.cli.moves.mover import PartMover, states
 from mercat.cli.moves.parts import PlacesDiffer
-from mercat.embedded import Trouble, engines, moved_in, record_moved_in, temporary
+from mercat.embedded import Trouble, engines, moved_in, programs, record_moved_in, temporary
 from mercat.embedded.postgres import Postgres
 from mercat.kit.db_errors import AWAY
 from mercat.kit.wal import SLOT, open_slot
@@ -500,18 +501,40 @@ async def test_a_shop_whose_machine_died_while_writers_were_kept_out_opens_again
     await scene.all_is_there_once()
 
 
-async def test_a_database_that_was_left_takes_no_writes_though_moved_in_json_is_lost(scene):
-    """Opening the shop migrates first, and would let writers into orders of before the move."""
+async def test_a_database_that_was_left_takes_no_writes_though_moved_in_json_is_lost(scene, tmp_path):
+    """Opening the shop migrates first, and would let writers into orders of before the move. Those of a dump
+    from where it is are all of them."""
     await scene.move()
     own, data = scene.own.postgres(), scene.own.data
     done = await asyncio.to_thread(mercat, "migrate", "--data", data)
     assert (done.returncode, "has moved to another server" in done.stderr) == (1, True)
     assert not await takes_writes(own)
-    db = await asyncpg.connect(**own)
-    await db.execute(_TAKEN_BACK)
-    await db.close()
+    await scene.till.close()
+    await restore_here(scene, tmp_path / "shop.sql")
+    assert not await takes_writes(own)
     await asyncio.to_thread(mercat, "migrate", "--data", data)
     assert await takes_writes(own)
+    db = await asyncpg.connect(**own)
+    assert {row["key"] for row in await db.fetch("select key from sold")} >= {*scene.till.sold}
+    for statement in (database.queries.note_left, database._KEEP_OUT, database._RELOAD):
+        await db.execute(statement)  # once more, to go on with the orders of before
+    await until(lambda: db.fetchval(database.queries.kept_out), 10)
+    with pytest.raises(Trouble, match="has moved to another server"):
+        await let_writers_in(own)
+    await db.execute(_TAKEN_BACK)
+    await db.close()
+    await let_writers_in(own)
+
+
+async def restore_here(scene: Scene, dump: Path) -> None:
+    """Bring the database that is elsewhere by the steps of docs/growing.md."""
+    there = replace(scene.own, postgres_host="127.0.0.1", postgres_port=scene.there.port)
+    dumping = [programs() / "pg_dump", "--create", "--clean", "--if-exists", "-f", dump, "mercat"]
+    await asyncio.to_thread(subprocess.run, dumping, check=True, env={**os.environ, **there.libpq()})
+    restoring = ["--data", scene.own.data, "--", "-d", "template1", "-v", "ON_ERROR_STOP=1", "-f", dump]
+    may = "-c default_transaction_read_only=off"
+    restored = await asyncio.to_thread(mercat, "psql", *restoring, PGOPTIONS=may)
+    assert (restored.returncode, restored.stderr) == (0, "")
 
 
 async def test_no_server_that_has_the_orders_is_to_be_made_anew(scene):

@@ -1,15 +1,18 @@
 """Reports that equal the books: by HTTP, by the names of the contract."""
 
+import asyncio
 import csv
 import io
 import re
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, timedelta
+from html import unescape
 from typing import Any, cast
+from urllib.parse import parse_qs
 
 import asyncpg
-import duckdb
 import pytest
 from fact_engines import Facts
 from fact_engines import facts as facts
@@ -20,7 +23,7 @@ from msgspec.structs import replace
 from one_scene import one_scene
 
 from mercat import ids
-from mercat.analytics import ReportAsk
+from mercat.analytics import ROWS_MAX, ReportAsk
 from mercat.analytics.engines.duckdb import FILE
 from mercat.analytics.keeper import EngineAway, Keeper
 from mercat.audit import audit
@@ -440,6 +443,25 @@ async def test_a_long_report_stands_on_several_pages(sales, monkeypatch):
     assert sorted(names) == ["A cup of Bob&#39;s", "A cup of Carl&#39;s"]
     assert '<option value="previous" selected>' in second
     assert "2\u20132 of 2" in await sales.olga.page("/operator/reports/stock?page=99")
+    cut_off = await sales.olga.page("/operator/reports/stock?limit=2")
+    assert "1\u20131 of the first 2; the file may have more" in cut_off
+    [file] = re.findall(r"file.csv\?([^\"]+)", cut_off)
+    assert parse_qs(unescape(file))["limit"] == [str(ROWS_MAX)]
+
+
+async def test_figures_of_today_say_so_where_the_newest_that_is_counted_is_of_another_day(desk, monkeypatch):
+    keeper: Any = desk.house.shop.analytics.keeper
+    assert "Since midnight UTC, up to" in await desk.olga.page("/operator/home")
+    standing = await keeper._standing()
+
+    async def stuck() -> Any:
+        return standing._replace(oldest=standing.now - timedelta(days=1))
+
+    monkeypatch.setattr(keeper, "_standing", stuck)
+    page = await desk.olga.page("/operator/home")
+    [day] = re.findall(r'Nothing of today \(UTC\) is counted yet: .* <time datetime="([^T]+)', page)
+    assert day == str(today() - timedelta(days=1))
+    assert "Since midnight" not in page
 
 
 async def test_a_report_is_offered_by_what_it_is_made_by_and_keeps_its_days_beside_others(desk):
@@ -548,4 +570,6 @@ async def test_a_first_reading_that_fails_is_tried_again_and_until_then_nothing_
     await keeper.open()
     assert (await keeper.report(ask)).totals == (await first.report(ask)).totals
     await keeper.close()
-    duckdb.connect(settings.data / "analytics" / FILE).close()  # it was let go
+    opened = f"import duckdb; duckdb.connect({str(settings.data / 'analytics' / FILE)!r})"
+    another = await asyncio.create_subprocess_exec(sys.executable, "-c", opened)
+    assert await another.wait() == 0  # it was let go

@@ -48,16 +48,25 @@ class DuckDbEngine:
             self._db = duckdb.connect(str(file), config=config)
         except duckdb.IOException as error:
             raise OSError(str(error)) from error
+        self._settled: date | None = None
+        self._open_since: datetime = datetime.max
+        """No look before it is of a day that is not settled: what is asked of such days begins here."""
+        try:
+            self._begin()
+        except BaseException:
+            self._db.close()  # nobody else will
+            raise
+
+    def _begin(self) -> None:
         self._db.execute("set global TimeZone = 'UTC'")
         self._db.execute("begin")  # one commit and not one a table, which took as long as all the rest
         for statement in self._statements.each_of("schema"):
             self._db.execute(statement)
         self._db.execute("commit")
         row = self._db.execute(self._statements.text("latest_settled")).fetchone()
-        self._settled: date | None = row[0] if row else None
+        self._settled = row[0] if row else None
         row = self._db.execute(self._statements.text("open_since")).fetchone()
-        self._open_since: datetime = row[0] if row and row[0] else datetime.max
-        """No look before it is of a day that is not settled: what is asked of such days begins here."""
+        self._open_since = row[0] if row and row[0] else datetime.max
 
     def position(self) -> int | None:
         row = self._db.execute(self._statements.text("position")).fetchone()

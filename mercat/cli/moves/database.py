@@ -45,11 +45,14 @@ _RELOAD = "select pg_reload_conf()"
 _NO_RELOAD = "PostgreSQL does not reload."
 _NO_TLS = (
     "there is no way back by this command: the shop's own PostgreSQL was built without TLS, and cannot "
-    "follow one that asks for it. Close the shop, pg_dump there and pg_restore here"
+    "follow one that asks for it. Close the shop, `pg_dump --create --clean --if-exists` there, take "
+    "postgres_… out of moved_in.json, and restore here by `PGOPTIONS='-c default_transaction_read_only=off' "
+    "mercat psql -- -d template1 -f …`: docs/growing.md, A dump instead"
 )
 _WAS_LEFT = (
     "The database in this folder has moved to another server (events.move): the latest orders may be there "
-    "alone. moved_in.json of the folder, which says where, lacks it: put it back. See docs/growing.md."
+    "alone. moved_in.json of the folder, which says where, lacks it: put it back. Or, where it is to be here "
+    "again, bring all of it by a dump from there. See docs/growing.md, A dump instead."
 )
 _TO_FOLLOW = """no server that follows this shop's database answers there yet: {reason} On that machine:
   ssh -N -L 127.0.0.1:5433:{socket} USER@THIS-MACHINE &
@@ -155,7 +158,7 @@ class ShopDatabase(OneWriter):
         async with _connected(source) as s, _connected(target) as t:
             if way == "there":  # it says itself that it was left, whatever becomes of moved_in.json
                 await s.execute("set default_transaction_read_only = off")
-                await s.execute(queries.note, self.name, way, "moved")
+                await s.execute(queries.note_left)
             names = [row["name"] for row in await t.fetch(queries.slots_to_take_along)]
             await _dropped(s, [*names, *([_BACK_SLOT] if way == "back" else [])])
         where = "in this shop's folder" if way == "there" else "on the server"
@@ -423,7 +426,7 @@ async def let_writers_in(place: Mapping[str, Any]) -> None:
     """Have a server take writes that kept writers out for a hand-over, and wait until it does. Trouble where
     it was left: the database has moved, and goes on elsewhere."""
     async with _connected(place) as db:
-        if await db.fetchval(queries.kept_out) and await db.fetchval(queries.has_moved_there):
+        if await db.fetchval(queries.kept_out) and await db.fetchval(queries.was_left):
             raise Trouble(_WAS_LEFT)
         await db.execute(_LET_IN)
         await db.execute(_RELOAD)

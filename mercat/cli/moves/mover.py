@@ -3,7 +3,7 @@ settings it runs, so whoever is killed is begun again, and goes on.
 
     filling     both places are kept in step, the former answers; the other is filled and compared
     switching   the other answers alone, once the last process has been replaced
-    moved       it is there (a part that is back has no row)
+    moved       it is there (a part that is back has no row; a database that was left says `back`)
 
 A part of which one place alone is written (`OneWriter`) is handed over when it switches. Whether it was, the
 shop's folder alone says.

@@ -103,5 +103,13 @@ select changed_at from events.move where part = 'database';
 -- name: has_moved_there
 select exists (select from events.move where part = 'database' and way = 'there' and step = 'moved');
 
+-- name: note_left
+-- Written where the database is no more, and there alone: a dump from where it is says `there`, and may be restored.
+insert into events.move (part, way, step) values ('database', 'back', 'moved')
+on conflict (part) do update set way = excluded.way, step = excluded.step, changed_at = now();
+
+-- name: was_left
+select exists (select from events.move where part = 'database' and way = 'back' and step = 'moved');
+
 -- name: promote
 select pg_promote(true, 60);
