@@ -83,6 +83,17 @@ def known_country(code: str, pointer: str) -> str:
     return code.upper()
 
 
+_LEFT_TO_USERS = re.compile(r"AA|Q[M-Z]|X[A-Z]|ZZ")
+
+
+def addressed_country(code: str, pointer: str) -> str:
+    """Return the code of an address's country in capitals; Invalid, at its place, for what is none.
+
+    Codes that ISO 3166-1 leaves to its users are taken: checkout says that nobody delivers there."""
+    country = code.upper()
+    return country if _LEFT_TO_USERS.fullmatch(country) else known_country(country, pointer)
+
+
 def country_name(code: str) -> str:
     """Return the name of a country by its code; what is no code is a name already."""
     try:

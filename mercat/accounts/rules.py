@@ -25,7 +25,7 @@ from mercat.accounts.messages import (
     PaymentMethod,
     PersonChange,
 )
-from mercat.addresses import AddressProblem, known_country, region_and_postal_code
+from mercat.addresses import AddressProblem, addressed_country, region_and_postal_code
 from mercat.ids import SellerId, UserId
 from mercat.kit.refusals import Invalid
 from mercat.kit.rpc import Caller
@@ -171,7 +171,7 @@ def checked_address(address: NewAddress, *, country_given: bool = True) -> NewAd
     for name in ("name", "line1", "city"):
         if not given[name]:
             raise Invalid("Write something that can be seen.", pointer=f"/{name}")
-    country = known_country(given["country"], "/country") if country_given else given["country"]
+    country = addressed_country(given["country"], "/country") if country_given else given["country"]
     found = region_and_postal_code(country, given["region"], given["postal_code"])
     if isinstance(found, AddressProblem):
         raise Invalid(found.words, pointer=f"/{found.field}")

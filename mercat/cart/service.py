@@ -72,7 +72,7 @@ class Cart:
         """Add to what is there, and remember the price of now in a country. A line holds at most
         `QUANTITY_MAX`."""
         offer = (await self._offers([offer_id], country)).get(offer_id)
-        if offer is None or offer.status in ("draft", "archived"):
+        if offer is None or offer.status == "draft":
             raise NotFound("There is no such offer.", pointer="/offer_id")
         check_currency(offer.title, offer.currency, self._currency, "/offer_id")
         if not await self._put(user_id, offer, quantity):

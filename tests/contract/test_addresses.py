@@ -65,7 +65,7 @@ async def test_an_address_has_the_form_of_its_country(ann, country, region, post
         ({"postal_code": "1234"}, "/postal_code"),
         ({"postal_code": ""}, "/postal_code"),
         ({"country": "GB", "region": None, "postal_code": "12345"}, "/postal_code"),
-        ({"country": "QQ", "region": None}, "/country"),
+        ({"country": "AB", "region": None}, "/country"),
         ({"country": "UK", "region": None, "postal_code": "SW1A 1AA"}, "/country"),
         ({"name": "\u200b\u2060"}, "/name"),
         ({"line1": "1 Lane\u202egnal"}, "/line1"),
