@@ -8,13 +8,10 @@ The lists below are the only ones: make, CI and pre-commit take their stages fro
 """
 
 import os
-import signal
 import subprocess
 import sys
 import tempfile
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -89,28 +86,26 @@ they are done."""
 
 
 class Beside:
-    """A stage that runs while others do. What it says is kept until they are done."""
+    """A stage that runs while others do. What it says, and how it ended, is told once it is waited for."""
 
     def __init__(self, name: str) -> None:
         self._name = name
         self._said = tempfile.TemporaryFile()  # noqa: SIM115  - as long as the process writes
+        self._began = time.monotonic()
         self._process = start(name, self._said)
-        self._pool = ThreadPoolExecutor(1)
-        self._code: Future[int] = self._pool.submit(timed, name, self._process)
 
     def end(self) -> int:
         """Wait for it, and print what it said; return its exit code."""
-        self._pool.shutdown()
+        code = self._process.wait()
         self._said.seek(0)
         sys.stdout.buffer.write(self._said.read())
         sys.stdout.flush()
-        return self._code.result()
+        return told(self._name, code, self._began)
 
     def kill(self) -> None:
         """End it early: something else has failed."""
-        with suppress(ProcessLookupError):
-            self._process.kill()
-        self._pool.shutdown()
+        self._process.kill()
+        self._process.wait()
 
 
 def start(name: str, said: IO[bytes] | None = None) -> "subprocess.Popen[bytes]":
@@ -119,18 +114,23 @@ def start(name: str, said: IO[bytes] | None = None) -> "subprocess.Popen[bytes]"
     return subprocess.Popen(STAGES[name], cwd=ROOT, env=environment, stdout=said, stderr=said)
 
 
-def timed(name: str, process: "subprocess.Popen[bytes]") -> int:
-    """Wait for a stage and print its time; return its exit code."""
+def run(name: str) -> int:
+    """Run a stage and print its time; return its exit code."""
     began = time.monotonic()
-    code = process.wait()
-    passed = {0: "passed", -signal.SIGKILL: "ended"}.get(code, f"FAILED with exit code {code}")
+    return told(name, start(name).wait(), began)
+
+
+def told(name: str, code: int, began: float) -> int:
+    """Print how a stage ended and how long after it began; return its exit code."""
+    passed = "passed" if code == 0 else f"FAILED with exit code {code}"
     sys.stderr.write(f"== {name}: {passed} after {time.monotonic() - began:.1f} s\n")
     return code
 
 
 def planned(names: list[str]) -> list[str]:
-    """List the stages of these names, which may be groups: none twice, and what runs beside others after the
-    last of them that it has time for."""
+    """List the stages of these names, which may be groups.
+
+    Where the fast tests run, checks that they make are left out, and what runs beside is waited for after."""
     groups = {
         "check": list(CHECK),
         "test": list(TEST),
@@ -152,7 +152,7 @@ def main(names: list[str]) -> int:
     stages = planned(names)
     beside = Beside(BESIDE) if BESIDE in stages else None
     for name in stages:
-        code = beside.end() if beside and name == BESIDE else timed(name, start(name))
+        code = beside.end() if beside and name == BESIDE else run(name)
         if code:
             if beside:
                 beside.kill()

@@ -248,7 +248,7 @@ update checkout.checkout c
 set record = jsonb_set(jsonb_set(jsonb_set(jsonb_set(c.record::jsonb, '{order,email}', '""'), '{order,address}', '{}'),
     '{order,gift_cards}', 'null'), '{order,parts}', (
         select coalesce(jsonb_agg(part - '{pickup_name,pickup_address}'::text[] order by n), '[]')
-        from jsonb_array_elements(c.record::jsonb #> '{order,parts}') with ordinality as each (part, n)))
+        from jsonb_array_elements(c.record::jsonb #> '{order,parts}') with ordinality as each (part, n)), false)
 from due where c.checkout_id = due.checkout_id;
 
 -- name: take_limited(checkout_ids, order_ids, persons, offer_ids, quantities, limits)

@@ -73,6 +73,8 @@ def _kept_until(until: datetime) -> str:
 
 class _Kept(NamedTuple):
     response: Response
+    products: list[str]
+    """Which it shows, by their ids."""
     until: float
     holds_until: datetime | None
     """When what it says of prices is not true any more."""
@@ -123,12 +125,14 @@ class AnswerCache:
         keys = response.headers.get("surrogate-key", "").split()
         if keys and response.status_code == 200:
             response.headers.setdefault("etag", weak_etag(bytes(response.body)).decode())
-            if not any(self._changed.get(key, 0) > changes for key in keys):
-                self._keep(asked, response, keys, getattr(request.state, "holds_until", None))
+            products = [key for key in keys if key.startswith(f"{ProductId.prefix}_")]
+            if not any(self._changed.get(key, 0) > changes for key in products):
+                holds_until = getattr(request.state, "holds_until", None)
+                self._keep(asked, _Kept(response, products, monotonic() + _FRESH_S, holds_until))
         return response
 
-    def _keep(self, asked: "_Asked", response: Response, keys: list[str], until: datetime | None) -> None:
-        size = len(response.body)
+    def _keep(self, asked: "_Asked", kept: _Kept) -> None:
+        size = len(kept.response.body)
         if size > _BODY_MAX:
             return
         self._drop(asked)
@@ -136,10 +140,10 @@ class AnswerCache:
             self._kept.clear()
             self._showing.clear()
             self._bytes = 0
-        self._kept[asked] = _Kept(response, monotonic() + _FRESH_S, until)
+        self._kept[asked] = kept
         self._bytes += size
-        for key in keys:
-            self._showing[key].add(asked)
+        for product in kept.products:
+            self._showing[product].add(asked)
 
     def forget(self, product_id: ProductId) -> None:
         """Forget every answer that shows this product; none that is being made is kept."""
@@ -149,12 +153,18 @@ class AnswerCache:
         self._changed[key] = self._changes
         if len(self._changed) > _CHANGED_MAX:
             del self._changed[next(iter(self._changed))]
-        for asked in self._showing.pop(key, ()):
+        for asked in list(self._showing.get(key, ())):
             self._drop(asked)
 
     def _drop(self, asked: "_Asked") -> None:
-        if kept := self._kept.pop(asked, None):
-            self._bytes -= len(kept.response.body)
+        kept = self._kept.pop(asked, None)
+        if kept is None:
+            return
+        self._bytes -= len(kept.response.body)
+        for product in kept.products:
+            self._showing[product].discard(asked)
+            if not self._showing[product]:
+                del self._showing[product]
 
 
 _Asked = tuple[str, bytes, str, bytes]
@@ -176,7 +186,7 @@ def _holds(kept: _Kept) -> bool:
     return kept.holds_until is None or clock.now() < kept.holds_until
 
 
-def holds_until(request: Request, until: datetime | None) -> None:
+def set_holds_until(request: Request, until: datetime | None) -> None:
     """Say when the answer to a request is not true any more, for a price changes."""
     request.state.holds_until = until
 

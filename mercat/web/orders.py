@@ -1,6 +1,7 @@
 """Orders after they are placed: the list, one order with every parcel on its way, cancelling."""
 
 import asyncio
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -11,7 +12,7 @@ from starlette.responses import Response
 from mercat import money
 from mercat.accounts import Email
 from mercat.checkout import CancelAsk
-from mercat.fulfilment import Shipment, tracking_url
+from mercat.fulfilment import PickupPoint, Shipment, tracking_url
 from mercat.ids import OfferId, OrderId, SellerId, number_shown, parse_number
 from mercat.inventory import Line
 from mercat.kit.refusals import Refusal
@@ -33,6 +34,7 @@ from mercat.web.order_shown import (
     has_key,
     order_of,
     order_shown,
+    pickup_of,
     shopper_of,
     sums_of,
 )
@@ -268,8 +270,7 @@ class OrderPages:
             email=order.email,
             moving=order.status in ("confirmed", "partially_shipped", "shipped"),
             parcels=_parcels(order, shipments, names),
-            fetched=[part for part in order.parts if part.pickup_name],
-            names=names,
+            fetched=_fetched(order, names),
             cancellable=[line for line in order.lines if line.left],
             form=form or Form((CancelBody, PackedQuantity)),
             once=form_key({}),
@@ -346,6 +347,15 @@ class OrderPages:
         lines = [Line(offer_id, quantity) for offer_id, quantity in wanted.items()]
         left_out = await self._shop.cart.add_missing(caller.user_id, lines, chosen_country(request))
         return self._pages.redirect(request, f"/cart?left_out={left_out}" if left_out else "/cart")
+
+
+def _fetched(order: Order, names: Mapping[SellerId, str]) -> dict[PickupPoint, list[str]]:
+    """List where parts of an order are fetched, each point with the sellers who send there."""
+    found: dict[PickupPoint, list[str]] = {}
+    for part in order.parts:
+        if point := pickup_of(part):
+            found.setdefault(point, []).append(names.get(part.seller_id, "the seller"))
+    return found
 
 
 _SAID = {

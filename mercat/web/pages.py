@@ -18,7 +18,7 @@ from mercat.kit.refusals import BadRequest, Refusal, SignInFirst
 from mercat.payments import ProviderDeclaration
 from mercat.vat_numbers import is_in_eu
 from mercat.web import rendering
-from mercat.web.cache import COUNTRY, PRIVATE, AnswerCache, Handler, holds_until, public_headers
+from mercat.web.cache import COUNTRY, PRIVATE, AnswerCache, Handler, public_headers, set_holds_until
 from mercat.web.category_tree import CategoryTree
 from mercat.web.context import context_of
 from mercat.web.errors import error_page, title_of, wait_s
@@ -110,7 +110,7 @@ class Pages:
 
         `until`: when a price on it is another one."""
         content = await self._render(request, name, {"request": None, **shown})
-        holds_until(request, until)
+        set_holds_until(request, until)
         return HTMLResponse(content, status, await self.headers(request, *keys, until=until))
 
     async def headers(self, request: Request, *keys: object, until: datetime | None = None) -> dict[str, str]:

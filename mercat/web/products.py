@@ -22,7 +22,7 @@ from mercat.reviews import ReviewPage
 from mercat.sellers import issuers
 from mercat.shop import Shop
 from mercat.web import rendering
-from mercat.web.cache import holds_until, public_answer, soonest
+from mercat.web.cache import public_answer, set_holds_until, soonest
 from mercat.web.cart import AddItem
 from mercat.web.category_tree import CategoryNode
 from mercat.web.forms import Form, id_of
@@ -113,7 +113,7 @@ class ProductsApi:
         """Show everything about a product: pictures, variants, offers, and the newest reviews."""
         product = await self._shop.catalog.product(product_id)
         product = await self._shop.prices.product(country, product)
-        holds_until(request, product.flips_at)
+        set_holds_until(request, product.flips_at)
         asked = self._shop.reviews.newest(product.product_id, REVIEWS_ON_PRODUCT)
         reviews = await self._shop.breakers["reviews"].ask(asked, ReviewPage([], 0))
         keys = product.product_id, f"category/{product.category}"

@@ -164,7 +164,7 @@ async def test_who_chose_a_pickup_point_reads_everywhere_where_to_fetch_it(trade
     await trade.puts(order["lines"][0]["offer_id"])
     alone = await trade.buys(home, "corner")
     page = await trade.ann.page(f"/orders/{alone['order_id']}")
-    assert re.search(rf'id="to">For</h2><p class="small">{HOME["name"]}</p>', page)
+    assert re.search(rf'id="to">In the name of</h2><p class="small">{HOME["name"]}</p>', page)
     assert HOME["line1"] not in page
 
 

@@ -89,6 +89,9 @@ async def test_a_product_that_changes_takes_its_pages_along():
     await page(ask())
     assert pen.written == 1
     shelves.forget(cup)
+    assert not shelves._kept
+    assert not shelves._showing
+    assert shelves._bytes == 0
     await page(ask())
     assert pen.written == 2
 

@@ -23,8 +23,7 @@ from mercat.embedded.home import OWNER, PORT
 from mercat.embedded.postgres import Postgres
 from mercat.shop import Shop
 
-_OPEN_WITHIN_S = 240.0
-"""A busy machine takes minutes where an idle one takes ten seconds."""
+_OPEN_WITHIN_S = 90.0
 
 
 @asynccontextmanager

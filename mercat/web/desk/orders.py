@@ -271,35 +271,35 @@ class SellerOrderPages:
         form = await self._pages.form(request)
         caller, _ = await seller_of(request)
         order_id = id_of(request.path_params["order_id"], OrderId)
+        back = form.get("back", "")
         asked = read_packed(form, Ship, "Pack at least one thing.", order_id=str(order_id))
         if isinstance(asked, FormErrors):
             shown = Form((Ship, PackedQuantity), form, asked, at=order_id)
-            return await self.orders(request, None, 422, ship_form=shown, back=form.get("back", ""))
+            return await self.orders(request, None, 422, ship_form=shown, back=back)
         try:
             await self._shop.checkout.ship(caller, asked)
         except Refusal as refused:
             shown = Form((Ship, PackedQuantity), form, at=order_id)
-            back = form.get("back", "")
             return await self.orders(request, message_of(refused), refused.status, ship_form=shown, back=back)
-        return self._pages.redirect(request, _back_to(form, "shipped"))
+        return self._pages.redirect(request, _back_to(back, "shipped"))
 
     async def mark(self, request: Request) -> Response:
         form = await self._pages.form(request)
         caller, _ = await seller_of(request)
         shipment_id = id_of(request.path_params["shipment_id"], ShipmentId)
+        back = form.get("back", "")
         seen = read_form(form, Track)
         if isinstance(seen, FormErrors):
             shown = Form(Track, form, seen, at=shipment_id)
-            return await self.orders(request, None, 422, track_form=shown, back=form.get("back", ""))
+            return await self.orders(request, None, 422, track_form=shown, back=back)
         try:
             await self._shop.checkout.track(caller, shipment_id, seen)
         except Refusal as refused:
             shown = Form(Track, form, at=shipment_id)
-            back = form.get("back", "")
             return await self.orders(
                 request, message_of(refused), refused.status, track_form=shown, back=back
             )
-        return self._pages.redirect(request, _back_to(form, "marked"))
+        return self._pages.redirect(request, _back_to(back, "marked"))
 
 
 _HEAD = [
@@ -376,9 +376,9 @@ def _order_row(order: SellerOrder, numbers: Mapping[int, str]) -> dict[str, Any]
     }
 
 
-def _back_to(form: Mapping[str, str], said: str) -> str:
+def _back_to(back: str, said: str) -> str:
     """Lead back to the list that was shown, which says what was done."""
-    return link("/desk/orders", choice(form.get("back", ""), _ORDERS | AFTER), said=said)
+    return link("/desk/orders", choice(back, _ORDERS | AFTER), said=said)
 
 
 def _following(status: ParcelStatus) -> list[ParcelStatus]:
